@@ -1,0 +1,54 @@
+"""Praat TextGrids in and out, through praatio. Seconds live here, samples everywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from praatio import textgrid as praat
+from praatio.utilities.errors import PraatioException
+
+from clips.errors import BadLabels
+from clips.segment import RATE, Segment, tile
+
+
+def write_textgrid(path: str | Path, tiers: Mapping[str, Sequence[Segment]], length: int) -> None:
+    """A long-format TextGrid with one interval tier for each entry, `length` samples long.
+
+    Times are written with enough digits that reading returns the same samples.
+    """
+    grid = praat.Textgrid(minTimestamp=0.0, maxTimestamp=length / RATE)
+    for name, segments in tiers.items():
+        filled = tile(segments, length, filler="")
+        entries = [(s.start / RATE, s.end / RATE, s.label) for s in filled]
+        grid.addTier(praat.IntervalTier(name, entries, minT=0.0, maxT=length / RATE))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    grid.save(str(path), format="long_textgrid", includeBlankSpaces=True)
+
+
+def read_textgrid(path: str | Path, length: int | None = None) -> dict[str, tuple[Segment, ...]]:
+    """The interval tiers of a TextGrid; intervals without a label are left out.
+
+    Times are rounded to samples and, with `length`, cut to the clip.
+    Raises BadLabels that names the file if it cannot be read.
+    """
+    try:
+        grid = praat.openTextgrid(str(path), includeEmptyIntervals=False)
+    except (PraatioException, OSError, ValueError, IndexError, KeyError, AssertionError) as error:
+        raise BadLabels(
+            f"cannot be read as a TextGrid ({(str(error).splitlines() or ['?'])[0]})",
+            where=str(path),
+            remedy="open it in Praat and save it again as a text file",
+        ) from error
+    tiers: dict[str, tuple[Segment, ...]] = {}
+    for tier in grid.tiers:
+        if not isinstance(tier, praat.IntervalTier):
+            continue
+        segments = []
+        for start, end, label in tier.entries:
+            first, last = round(start * RATE), round(end * RATE)
+            last = min(last, length) if length is not None else last
+            if label and last > first:
+                segments.append(Segment(label, first, last))
+        tiers[tier.name] = tuple(segments)
+    return tiers
