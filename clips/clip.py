@@ -21,7 +21,7 @@ TIMINGS = ("none", "exact", "aligned", "transferred", "manual")
 SPLITS = ("", "train", "valid", "test", "unused")
 """Not decided yet; the three parts; and clips that would carry test material into training."""
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,199}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+=@-]{0,199}")  # no dot: tar readers cut names there
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ class Clip:
         """Everything that is wrong with this clip, each saying where; empty if nothing is."""
         found = []
         if not _ID.fullmatch(self.clip_id):
-            found.append(f"clip_id {self.clip_id!r} may hold letters, digits and ._+=@- only")
+            found.append(f"clip_id {self.clip_id!r} may hold letters, digits and _+=@- only")
         if self.audio.ndim != 1 or not len(self.audio):
             found.append(f"audio has shape {self.audio.shape}, not (samples,)")
             return found

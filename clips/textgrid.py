@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +25,9 @@ def write_textgrid(path: str | Path, tiers: Mapping[str, Sequence[Segment]], len
         grid.addTier(praat.IntervalTier(name, entries, minT=0.0, maxT=length / RATE))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     grid.save(str(path), format="long_textgrid", includeBlankSpaces=True)
+    # The time of sample 1 is written with an exponent, which TextGrid readers do not know.
+    text = Path(path).read_text("utf-8")
+    Path(path).write_text(re.sub(r"(xm(?:in|ax) = )6\.25e-05", r"\g<1>0.0000625", text), "utf-8")
 
 
 def read_textgrid(path: str | Path, length: int | None = None) -> dict[str, tuple[Segment, ...]]:

@@ -1,9 +1,127 @@
-"""The mouth shapes: which there are, in which order, and how a table of them is read."""
+"""The mouth shapes: which there are, in which order, and which phone takes which.
+
+The one place for a rule about mouths is a table in visemes/inventories/; this module reads it.
+"""
 
 from __future__ import annotations
 
-CLASSES = ("Ah", "D", "Ee", "F", "L", "M", "Neutral", "Oh", "R", "S", "Uh", "Woo")
-"""The twelve visemes in class order: index k is output k of the network."""
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-LETTERS = dict(zip(CLASSES, "DBIGHAXEKJCF"))
-"""The letter of each viseme in Cherry Lip Sync's cue files."""
+import yaml
+
+from clips.errors import BadParams
+
+ARPABET = tuple(
+    """SIL AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW
+    B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH""".split()
+)
+"""The phones of a clip: the CMU dictionary's 39 without stress, and SIL for silence."""
+
+VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
+
+_FOLDER = Path(__file__).parent / "inventories"
+
+Shapes = tuple[tuple[str, float], ...]
+"""One viseme after another, each with its share of the phone's time; the shares sum to 1."""
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """A set of mouth shapes and the shapes that each phone takes.
+
+    `phones` is keyed by ARPAbet, `ipa` by the IPA symbols whose lips differ from their ARPAbet
+    stand-in's.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    letters: Mapping[str, str]
+    phones: Mapping[str, Shapes]
+    ipa: Mapping[str, Shapes]
+    file: str
+
+    def shapes(self, phone: str, ipa: str = "") -> Shapes:
+        """The shapes of a phone. Raises BadParams that names the hole if it has none."""
+        found = self.ipa.get(ipa) if ipa else None
+        found = found or self.phones.get(phone)
+        if found is None:
+            raise BadParams(
+                f"no viseme for phone {phone!r}" + (f" (IPA {ipa!r})" if ipa else ""),
+                where=self.file,
+                remedy=f"add a line `{phone}: <viseme>` under `phones`",
+            )
+        return found
+
+
+@cache
+def load_inventory(name: str) -> Inventory:
+    """The inventory `name` of visemes/inventories/, or the YAML file at the path `name`.
+
+    Raises BadParams that names the file and the line at fault: an unknown viseme, shares that do
+    not sum to 1, or an ARPAbet phone without an entry.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else _FOLDER / f"{name}.yaml"
+    table = read_yaml(path)
+    classes = tuple(table.get("visemes") or ())
+    if not classes:
+        raise BadParams("has no `visemes`", where=str(path), remedy="list the shapes in order")
+    letters = {viseme: str(entry["letter"]) for viseme, entry in table["visemes"].items()}
+    read = {
+        section: {
+            str(symbol): _shapes(value, classes, f"{path}: {section}.{symbol}")
+            for symbol, value in (table.get(section) or {}).items()
+        }
+        for section in ("phones", "ipa")
+    }
+    holes = [phone for phone in ARPABET if phone not in read["phones"]]
+    if holes:
+        raise BadParams(
+            f"has no viseme for {', '.join(holes)}",
+            where=f"{path}: phones",
+            remedy="every ARPAbet phone and SIL needs a line",
+        )
+    return Inventory(str(table.get("name", name)), classes, letters, **read, file=str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping; BadParams names the file (and line) if it does not."""
+    try:
+        table = yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
+        raise BadParams("does not exist", where=str(path), remedy=f"there are: {known}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadParams(
+            f"cannot be read as YAML ({' '.join(str(error).split())})",
+            where=str(path),
+            remedy="mend that line",
+        ) from error
+    if not isinstance(table, dict):
+        raise BadParams("is not a mapping", where=str(path), remedy="write `key: value` lines")
+    return table
+
+
+def _shapes(value: Any, classes: tuple[str, ...], where: str) -> Shapes:
+    shapes = [[value, 1.0]] if isinstance(value, str) else value
+    try:
+        shapes = tuple((str(viseme), float(share)) for viseme, share in shapes)
+    except (TypeError, ValueError) as error:
+        raise BadParams(
+            f"cannot read {value!r}",
+            where=where,
+            remedy="write a viseme, or a list like [[Ah, 0.6], [Ee, 0.4]]",
+        ) from error
+    for viseme, _ in shapes:
+        if viseme not in classes:
+            raise BadParams(
+                f"unknown viseme {viseme!r}",
+                where=where,
+                remedy=f"choose from {', '.join(classes)}",
+            )
+    if abs(sum(share for _, share in shapes) - 1) > 1e-6 or any(share <= 0 for _, share in shapes):
+        raise BadParams("the shares do not sum to 1", where=where, remedy="mend them")
+    return shapes

@@ -1,0 +1,50 @@
+"""What many tests need: a small clip, and the folder of real recordings where there is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clips import Clip, Segment, to_grid
+
+SHARED = Path(__file__).parents[1].parent / "shared"
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of real recordings and rival models beside the project; else the test skips."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the recordings in ../shared, which are not part of the project")
+    return SHARED
+
+
+def make_clip(clip_id: str = "clip", seconds: float = 1.0, **changes) -> Clip:
+    """A clip with plausible phones: silence, P, AA, silence, and noise where it speaks."""
+    samples = int(seconds * 16_000)
+    quarter = samples // 4
+    rng = np.random.default_rng(len(clip_id))
+    audio = rng.normal(0, 0.0005, samples)
+    audio[2 * quarter : 3 * quarter] += 0.2 * np.sin(np.arange(quarter) * 0.05)
+    phones = (
+        Segment("SIL", 0, quarter),
+        Segment("P", quarter, 2 * quarter),
+        Segment("AA", 2 * quarter, 3 * quarter),
+        Segment("SIL", 3 * quarter, samples),
+    )
+    values = dict(
+        clip_id=clip_id,
+        audio=to_grid(audio),
+        text="pa",
+        language="en",
+        speaker="tester",
+        source="test",
+        licence="CC0-1.0",
+        attribution="the tests",
+        timing="exact",
+        split="train",
+        phones=phones,
+        words=(Segment("pa", quarter, 3 * quarter),),
+    )
+    return Clip(**{**values, **changes})
