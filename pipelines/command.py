@@ -1,0 +1,41 @@
+"""The `visemill` command: one verb, one module."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from clips import VisemillError
+
+VERBS = {
+    "doctor": ("pipelines.doctor", "what is installed: engines, aligners, devices"),
+    "lipsync": ("lipsync.command", "mouth cues for recordings"),
+    "inputs": ("pipelines.inputs_command", "what this machine adds to the default run"),
+}
+"""Each verb's module has add_arguments(parser) and run(args) -> exit status."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs `visemill VERB …`. An error for a person is one message and exit status 1."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(
+        prog="visemill", description="Lip-sync training data, and the model that proves it good."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, (module, about) in VERBS.items():
+        sub = verbs.add_parser(verb, help=about, description=about)
+        if arguments[:1] == [verb]:  # the others' imports are slow and not needed
+            importlib.import_module(module).add_arguments(sub)
+    args = parser.parse_args(arguments)
+    try:
+        return importlib.import_module(VERBS[args.verb][0]).run(args)
+    except VisemillError as error:
+        print(f"visemill: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""What this machine adds to the default run, written down where DVC sees it.
+
+`make repro RECORDINGS=… TRUTH=…` adds folders that lie elsewhere, and uses the speech engines that
+are installed. Each addition becomes a small file, ignored by git, in a folder that a stage depends
+on: `datasets/recordings/<name>.folder.json`, `datasets/truth/<name>.folder.json`,
+`datasets/engines/found.json`. It holds a fingerprint of the files, so a changed recording is
+noticed. Without additions the files are removed and the run is the default one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from clips import BadManifest
+from pipelines.stage import DATA
+
+RECORDINGS, TRUTH, ENGINES = DATA / "recordings", DATA / "truth", DATA / "engines"
+_POINTER = ".folder.json"
+
+
+def write_inputs(
+    recordings: Sequence[str], truth: Sequence[str], engines: Sequence[str], rival: str = ""
+) -> None:
+    """Writes the pointer files of this run and removes those of the last.
+
+    Raises BadManifest for a folder that does not exist.
+    """
+    _point(RECORDINGS, recordings)
+    _point(TRUTH, truth, rival=str(Path(rival).resolve()) if rival and truth else "")
+    found = ENGINES / "found.json"
+    if engines:
+        _write(found, {"engines": sorted(engines)})
+    else:
+        found.unlink(missing_ok=True)
+
+
+def folders_in(directory: Path) -> list[Path]:
+    """The folders that a stage reads: those inside `directory` and those it points to."""
+    inside = [p for p in sorted(directory.glob("*")) if p.is_dir() and not p.name.startswith(".")]
+    pointed = [Path(_read(p)["folder"]) for p in sorted(directory.glob(f"*{_POINTER}"))]
+    return inside + pointed
+
+
+def rival_model() -> Path | None:
+    """The rival's weights to measure beside ours, if this run was given any."""
+    for pointer in sorted(TRUTH.glob(f"*{_POINTER}")):
+        if rival := _read(pointer).get("rival"):
+            return Path(rival)
+    return None
+
+
+def engines_found() -> tuple[str, ...]:
+    """The engines beyond the embedded ones that this run uses."""
+    found = ENGINES / "found.json"
+    return tuple(_read(found)["engines"]) if found.is_file() else ()
+
+
+def _point(directory: Path, folders: Sequence[str], **more: str) -> None:
+    wanted = {}
+    for name in folders:
+        folder = Path(name).resolve()
+        if not folder.is_dir():
+            raise BadManifest("is not a folder", where=name, remedy="check the path")
+        content = {"folder": str(folder), "fingerprint": _fingerprint(folder), **more}
+        wanted[directory / f"{folder.name}{_POINTER}"] = content
+    for old in directory.glob(f"*{_POINTER}"):
+        if old not in wanted:
+            old.unlink()
+    for path, content in wanted.items():
+        _write(path, content)
+
+
+def _fingerprint(folder: Path) -> str:
+    """A hash of every file's name, size and content: the same on every machine."""
+    state = hashlib.blake2b(digest_size=16)
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "md5").hexdigest()
+        state.update(f"{path.relative_to(folder)}\0{digest}\0".encode())
+    return state.hexdigest()
+
+
+def _write(path: Path, content: Any) -> None:
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    if not path.is_file() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text())

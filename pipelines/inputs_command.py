@@ -1,0 +1,44 @@
+"""`visemill inputs`: writes down what this machine adds to the default run; `make repro` calls it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pipelines.inputs import write_inputs
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `visemill inputs`."""
+    parser.add_argument("--recordings", nargs="*", default=[], metavar="FOLDER")
+    parser.add_argument("--truth", nargs="*", default=[], metavar="FOLDER")
+    parser.add_argument("--rival", default="", metavar="FILE", help="weights to measure beside ours")
+    parser.add_argument(
+        "--engines",
+        choices=("found", "embedded"),
+        default="found",
+        help="use the optional engines that are installed, or the embedded one alone",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes the pointer files and says what they add."""
+    engines = optional_engines() if args.engines == "found" else []
+    write_inputs(args.recordings, args.truth, engines, args.rival)
+    for what, added in (
+        ("engines", engines),
+        ("recordings", args.recordings),
+        ("hand-labelled speech", args.truth),
+    ):
+        if added:
+            print(f"visemill: this run adds {what}: {', '.join(added)}", file=sys.stderr)
+    return 0
+
+
+def optional_engines() -> list[str]:
+    """The engines beyond the embedded one that work on this machine."""
+    from synth import find_engine
+    from synth.narrator import pyttsx3_works
+
+    found = ["flite"] if find_engine("flite").version() else []
+    return found + (["pyttsx3"] if pyttsx3_works() else [])

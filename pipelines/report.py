@@ -1,0 +1,156 @@
+"""reports/index.html: what the run made and how good it is, for a person in a browser."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from clips.segment import RATE, Segment
+from lipsync.metrics import Tally
+from pipelines.pictures import draw_clip, draw_confusion, draw_curves
+from pipelines.stage import DATA
+
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { padding: .3rem .8rem; border-bottom: 1px solid #8884; text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+img { max-width: 100%; background: white; border-radius: 6px; }
+.big { font-size: 2rem; font-weight: 600; } .tiles { display: flex; gap: 2rem; flex-wrap: wrap; }
+audio { width: 100%; } .note { opacity: .75; }
+"""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A clip to look at: its sound, labels, and what the model showed."""
+
+    clip_id: str
+    text: str
+    audio: np.ndarray
+    phones: tuple[Segment, ...]
+    visemes: tuple[Segment, ...]
+    predicted: tuple[Segment, ...]
+
+
+def write_report(
+    folder: Path, metrics: dict, tallies: dict[str, Tally], example: Example | None, curves: Path
+) -> None:
+    """Writes index.html and its pictures into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    card = json.loads((DATA / "export" / "dataset.json").read_text("utf-8"))
+    history = json.loads(Path("models/history.json").read_text())
+    minutes = sum(split["minutes"] for split in card["splits"].values())
+    clips = sum(split["clips"] for split in card["splits"].values())
+    ours = metrics["held_out"]["visemill"]
+    parts = [
+        "<h1>visemill: what this run made</h1>",
+        "<div class=tiles>",
+        _tile(f"{minutes:.0f} min", "approved, labelled speech"),
+        _tile(str(clips), "clips"),
+        _tile(f"{ours['frame_accuracy']:.1%}", "frames right on unseen voices and sentences"),
+        *(
+            _tile(f"{figures['visemill']['frame_accuracy']:.1%}", f"on hand labels, {name}")
+            for name, figures in metrics["truth"].items()
+        ),
+        "</div>",
+    ]
+    if example:
+        draw_clip(
+            folder / "example.png",
+            example.audio,
+            example.phones,
+            {"labels": example.visemes, "model": example.predicted},
+        )
+        parts += [
+            "<h2>One clip that the model never saw</h2>",
+            f"<p>“{html.escape(example.text)}” <span class=note>{html.escape(example.clip_id)}"
+            "</span></p>",
+            f'<audio controls src="{_wav(example.audio)}"></audio>',
+            '<p><img src="example.png" alt="waveform, spectrogram, phones, labelled mouths and the'
+            ' mouths that the model shows"></p>',
+        ]
+    parts += ["<h2>How good is the model?</h2>", _figures(metrics)]
+    if not metrics["truth"]:
+        parts.append(
+            "<p class=note>No hand-labelled speech was given: <code>make repro TRUTH=folder</code>"
+            " measures on real people.</p>"
+        )
+    for number, (name, tally) in enumerate(tallies.items()):
+        if name.startswith("visemill"):
+            draw_confusion(folder / f"confusion-{number}.png", tally.confusion, name)
+            parts.append(
+                f'<p><img src="confusion-{number}.png" alt="confusion: {html.escape(name)}"></p>'
+            )
+    draw_curves(folder / "curves.png", history)
+    parts += [
+        "<h2>Training</h2>",
+        '<p><img src="curves.png" alt="loss and accuracy over epochs"></p>',
+        "<h2>What is in the data</h2>",
+        _splits(card),
+        "<h3>Licences</h3><ul>",
+        *(f"<li>{html.escape(name)}: {n} clips</li>" for name, n in card["licences"].items()),
+        "</ul>",
+    ]
+    alignment = metrics.get("alignment")
+    if alignment:
+        parts += ["<h2>The aligner against known truth</h2>", _pairs(alignment)]
+    page = "\n".join(parts)
+    (folder / "index.html").write_text(
+        '<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content="width='
+        f'device-width"><title>visemill report</title><style>{_STYLE}</style><body>{page}</body>'
+        "</html>\n",
+        encoding="utf-8",
+    )
+
+
+def _tile(number: str, label: str) -> str:
+    return f"<div><div class=big>{html.escape(number)}</div>{html.escape(label)}</div>"
+
+
+def _figures(metrics: dict) -> str:
+    head = (
+        "<tr><th>measured on<th>model<th>frames right<th>macro F1<th>P B M shown closed"
+        "<th>falsely closed<th>changes/s"
+    )
+    rows = [head]
+    groups = {"held-out voices and sentences": metrics["held_out"], **metrics["truth"]}
+    for where, models in groups.items():
+        for name, f in models.items():
+            rows.append(
+                f"<tr><td>{html.escape(where)}<td>{html.escape(name)}"
+                f"<td>{f['frame_accuracy']:.1%}<td>{f['macro_f1']:.2f}"
+                f"<td>{f['closures_shown']:.0%}<td>{f['false_closed_share']:.1%}"
+                f"<td>{f['changes_per_second']:.1f}"
+            )
+            for gain, accuracy in f.get("frame_accuracy_by_gain", {}).items():
+                rows.append(f"<tr class=note><td>… {html.escape(gain)}<td><td>{accuracy:.1%}")
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _splits(card: dict) -> str:
+    rows = ["<tr><th>split<th>clips<th>minutes<th>speakers"]
+    for name, split in card["splits"].items():
+        rows.append(
+            f"<tr><td>{name}<td>{split['clips']}<td>{split['minutes']:.1f}<td>{split['speakers']}"
+        )
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _pairs(figures: dict) -> str:
+    rows = [f"<tr><td>{html.escape(k)}<td>{v}" for k, v in figures.items()]
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _wav(audio: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, audio, RATE, format="WAV", subtype="PCM_16")
+    return "data:audio/wav;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,32 @@
+"""What every stage module shares: the seed, where its files lie, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from clips import BadParams, VisemillError
+from pipelines.params import FILE, load_value
+
+DATA = Path("datasets")
+
+
+def seed() -> int:
+    """The seed of the whole pipeline, from params.yaml."""
+    value = load_value("seed")
+    if not isinstance(value, int):
+        raise BadParams(f"`seed` is {value!r}, not an integer", where=str(FILE))
+    return value
+
+
+def exit_with(main: Callable[[], None]) -> None:
+    """Runs a stage; an error for a person becomes one message and exit status 1."""
+    try:
+        main()
+    except VisemillError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)

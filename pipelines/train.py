@@ -1,0 +1,83 @@
+"""Stage `train`: the network is trained on the exported features; weights and curves come out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+from pathlib import Path
+
+from pipelines.params import load_params
+from pipelines.runner import WORK
+from pipelines.stage import DATA, exit_with, seed
+
+MODELS = Path("models")
+CURVES = Path("plots/train")
+
+
+def run() -> None:
+    """Writes models/cherry.pt, models/visemill.onnx, and the curves by dvclive."""
+    from dataclasses import replace
+
+    from dvclive import Live
+    from tqdm import tqdm
+
+    from lipsync.dataset import load_feature_tables
+    from lipsync.errors import BadCheckpoint
+    from lipsync.export import save_cherry, save_onnx
+    from lipsync.train import TrainParams, train
+
+    params = replace(load_params("train", TrainParams), seed=seed())
+    tables = sorted((DATA / "export" / "features").glob("*.parquet"))
+    corpus, valid = (load_feature_tables(tables, split) for split in ("train", "valid"))
+    print(
+        f"train: {corpus.frames / 6000:.1f} min of {len(corpus)} clips,"
+        f" {valid.frames / 6000:.1f} min of {len(valid)} to choose the best epoch by"
+    )
+    checkpoint = WORK / "train" / "checkpoint.pt"
+    shutil.rmtree(CURVES, ignore_errors=True)
+    with (
+        Live(str(CURVES), dvcyaml=False, save_dvc_exp=False, monitor_system=False) as live,
+        tqdm(total=params.epochs, desc="train", unit="epoch", mininterval=1.0) as bar,
+    ):
+
+        def on_epoch(row: dict[str, float]) -> None:
+            for name in ("loss", "valid_loss", "valid_accuracy", "learning_rate"):
+                if name in row:
+                    live.log_metric(name, row[name])
+            live.next_step()
+            bar.set_postfix_str(
+                f"loss {row['loss']:.3f}, valid {row.get('valid_accuracy', 0):.3f},"
+                f" {row['frames_per_second']:.0f} frames/s"
+            )
+            bar.update()
+
+        def attempt():
+            return train(corpus, valid, params, checkpoint=checkpoint, on_epoch=on_epoch)
+
+        try:
+            trained = attempt()
+        except BadCheckpoint:  # of another run: data or parameters have changed since
+            checkpoint.unlink()
+            trained = attempt()
+    MODELS.mkdir(exist_ok=True)
+    save_cherry(trained.best, MODELS / "cherry.pt")
+    save_onnx(trained.best, MODELS / "visemill.onnx")
+    history = [
+        {key: value for key, value in row.items() if key not in ("seconds", "frames_per_second")}
+        for row in trained.history
+    ]
+    (MODELS / "history.json").write_text(json.dumps(history, indent=1) + "\n")
+    checkpoint.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Command line: `python -m pipelines.train`."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    os.environ.setdefault("DVCLIVE_LOGLEVEL", "ERROR")
+    run()
+
+
+if __name__ == "__main__":
+    exit_with(main)

@@ -1,0 +1,81 @@
+"""Hand-labelled recordings to measure against: a folder with manifest.tsv and labels/*.tsv."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from clips import BadManifest, Clip, Segment, read_audio, to_grid
+from clips.segment import RATE
+from pipelines.recordings import Recording, read_folder
+from pipelines.stage import DATA
+from visemes.inventory import Inventory
+from visemes.phonesets import UNKNOWN, guess_phoneset, read_label_file, to_phones
+from visemes.rules import Rules, to_visemes
+
+
+@dataclass(frozen=True)
+class TruthClip:
+    """A recording with hand-made phones and the mouths that follow from them.
+
+    known: bool for each sample-range of `unknown` segments is False; see `known_at`.
+    """
+
+    clip: Clip
+    unknown: tuple[Segment, ...]
+
+    def known_at(self, times: np.ndarray) -> np.ndarray:
+        """Whether the label at each of `times` (samples) is known, bool, shaped like `times`."""
+        known = np.ones(len(times), bool)
+        for segment in self.unknown:
+            known &= (times < segment.start) | (times >= segment.end)
+        return known
+
+
+def read_truth(folder: Path, inventory: Inventory, rules: Rules | None = None) -> list[TruthClip]:
+    """Every labelled recording of a folder, in the notation that fits its labels.
+
+    Raises BadManifest if none is labelled, and what reading a recording raises.
+    """
+    recordings = [r for r in read_folder(folder, DATA / "corpora") if r.labels]
+    if not recordings:
+        raise BadManifest(
+            "has no labelled recordings",
+            where=str(folder),
+            remedy="manifest.tsv needs a column `label` with the paths of label files",
+        )
+    lines = {r.utt: read_label_file(r.labels) for r in recordings if r.labels}
+    labels = {label for entries in lines.values() for _, _, label in entries}
+    phoneset = guess_phoneset(labels, str(folder))
+    return [
+        _read_one(recording, lines[recording.utt], phoneset, inventory, rules)
+        for recording in recordings
+    ]
+
+
+def _read_one(recording: Recording, entries, phoneset, inventory, rules) -> TruthClip:
+    audio = to_grid(read_audio(recording.audio))
+    # A recording may run on after its labels; what nobody labelled is not measured.
+    end = min(len(audio), round(max(last for _, last, _ in entries) * RATE))
+    phones, ipa = to_phones(entries, phoneset, len(audio))
+    unknown = [phone for phone in phones if phone.label == UNKNOWN]
+    if end < len(audio):
+        unknown.append(Segment(UNKNOWN, end, len(audio)))
+    plain = tuple(p if p.label != UNKNOWN else Segment("SIL", p.start, p.end) for p in phones)
+    clip = Clip(
+        clip_id=f"{recording.corpus}-{recording.utt}",
+        audio=audio,
+        text=recording.text,
+        language=phoneset.language,
+        speaker=f"{recording.corpus}:{recording.speaker}",
+        source=recording.corpus,
+        licence=recording.licence or "not given",
+        attribution=recording.attribution,
+        timing="manual",
+        phones=plain,
+        ipa=ipa,
+        visemes=to_visemes(plain, inventory, rules, ipa),
+    )
+    return TruthClip(clip, tuple(unknown))
