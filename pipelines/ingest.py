@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from clips.splits import clip_split, sentence_split, speaker_split
 
 from clips import BadManifest, Clip, Op, Reject, VisemillError, partition_of, read_audio, to_grid
 from clips.segment import RATE
+from clips.splits import clip_split, sentence_split, speaker_split
 from clips.store import partition_name
 from pipelines.inputs import RECORDINGS, folders_in
 from pipelines.params import load_params

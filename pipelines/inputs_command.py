@@ -1,4 +1,4 @@
-"""`visemill inputs`: writes down what this machine adds to the default run; `make repro` calls it."""
+"""`visemill inputs`: what this machine adds to the default run; `make repro` calls it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `visemill inputs`."""
     parser.add_argument("--recordings", nargs="*", default=[], metavar="FOLDER")
     parser.add_argument("--truth", nargs="*", default=[], metavar="FOLDER")
-    parser.add_argument("--rival", default="", metavar="FILE", help="weights to measure beside ours")
+    parser.add_argument(
+        "--rival", default="", metavar="FILE", help="weights to measure beside ours"
+    )
     parser.add_argument(
         "--engines",
         choices=("found", "embedded"),

@@ -33,18 +33,18 @@ def make_clip(clip_id: str = "clip", seconds: float = 1.0, **changes) -> Clip:
         Segment("AA", 2 * quarter, 3 * quarter),
         Segment("SIL", 3 * quarter, samples),
     )
-    values = dict(
-        clip_id=clip_id,
-        audio=to_grid(audio),
-        text="pa",
-        language="en",
-        speaker="tester",
-        source="test",
-        licence="CC0-1.0",
-        attribution="the tests",
-        timing="exact",
-        split="train",
-        phones=phones,
-        words=(Segment("pa", quarter, 3 * quarter),),
-    )
+    values = {
+        "clip_id": clip_id,
+        "audio": to_grid(audio),
+        "text": "pa",
+        "language": "en",
+        "speaker": "tester",
+        "source": "test",
+        "licence": "CC0-1.0",
+        "attribution": "the tests",
+        "timing": "exact",
+        "split": "train",
+        "phones": phones,
+        "words": (Segment("pa", quarter, 3 * quarter),),
+    }
     return Clip(**{**values, **changes})

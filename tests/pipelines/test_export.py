@@ -1,0 +1,245 @@
+"""From labelled partitions to exports that strangers' libraries read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+import soundfile
+
+from clips import BadInput, BadManifest, Op, read_clips, to_grid, write_clips
+from clips.store import partition_name, read_rows
+from lipsync.dataset import load_feature_tables
+from pipelines import export, triage, visemes
+from pipelines.sources import source_folder
+from tests.conftest import make_clip
+from visemes.classes import CLASSES
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A project folder with clips from an engine, from the aligner, and a child of each."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VISEMILL_WORKERS", "1")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    Path("datasets/reviews").mkdir(parents=True)
+    Path("datasets/reviews/decisions.jsonl").write_text("")
+    synthesized = [
+        make_clip("s-train", 3.0, split="train"),
+        make_clip("s-short", 1.0, split="train", licence="MIT"),
+        make_clip("s-valid", 1.0, split="valid", speaker="other"),
+        make_clip("s-test", 1.0, split="test", speaker="third"),
+        make_clip("s-unused", 1.0, split="unused"),
+        make_clip("s-noisy", 1.0, audio=loud_silence()),
+    ]
+    aligned = [
+        make_clip("a-sure", timing="aligned", scores=(("confidence", 0.95),)),
+        make_clip("a-unsure", timing="aligned", scores=(("confidence", 0.1),)),
+    ]
+    write_clips(source_folder("espeak") / partition_name(0), synthesized)
+    write_clips(source_folder("recordings") / partition_name(0), aligned)
+    op = Op.of("gain", db=-3)
+    quiet = to_grid(make_clip().audio * 0.7)
+    write_clips(
+        source_folder("augmented") / partition_name(0),
+        [make_clip("s-train", 3.0).child("w", op), synthesized[-1].child("w", op)],
+    )
+    write_clips(
+        source_folder("augmented") / partition_name(1),
+        [clip.child("w", op, audio=quiet) for clip in aligned],
+    )
+    return tmp_path
+
+
+def loud_silence() -> np.ndarray:
+    """A second of noise, loudest where the labels of make_clip say silence."""
+    audio = np.random.default_rng(3).normal(0, 0.2, 16000)
+    audio[4000:12000] *= 0.2
+    return to_grid(audio)
+
+
+def statuses() -> dict[str, tuple[str, str]]:
+    """(status, basis) of every clip after triage."""
+    return {
+        row["clip_id"]: (row["status"], row["basis"])
+        for path in sorted(Path("datasets/triage").glob("*/part-*.parquet"))
+        for row in read_rows(path)
+    }
+
+
+def run_all() -> None:
+    """The three stages."""
+    visemes.run()
+    triage.run()
+    export.run()
+
+
+def decide(clip_id: str, verdict: str, labels: str | None = None) -> None:
+    """A reviewer's decision on a clip as it is now."""
+    rows = [r for p in Path("datasets/triage").glob("*/part-*.parquet") for r in read_rows(p)]
+    seen = next(row["labels"] for row in rows if row["clip_id"] == clip_id)
+    line = {"clip_id": clip_id, "labels": labels or seen, "verdict": verdict, "reviewer": "ann"}
+    with Path("datasets/reviews/decisions.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def test_triage_approves_what_is_clean_and_keeps_the_rest_waiting(project):
+    visemes.run()
+    triage.run()
+    assert statuses() == {
+        "s-train": ("approved", "rule"),
+        "s-short": ("approved", "rule"),
+        "s-valid": ("approved", "rule"),
+        "s-test": ("approved", "rule"),
+        "s-unused": ("approved", "rule"),
+        "s-noisy": ("waiting", ""),
+        "a-sure": ("approved", "rule"),
+        "a-unsure": ("waiting", ""),
+        "s-train+w": ("approved", "rule"),
+        "s-noisy+w": ("waiting", "parent"),
+        "a-sure+w": ("approved", "rule"),
+        "a-unsure+w": ("waiting", "parent"),
+    }
+
+
+def test_a_persons_decision_overrides_the_rules_and_reaches_the_children(project):
+    visemes.run()
+    triage.run()
+    decide("a-unsure", "approve")
+    decide("s-train", "reject")
+    triage.run()
+    after = statuses()
+    assert after["a-unsure"] == ("approved", "listened")
+    assert after["a-unsure+w"] == ("approved", "listened")
+    assert after["s-train"] == ("rejected", "listened")
+    assert after["s-train+w"][0] == "rejected"
+
+
+def test_a_decision_expires_when_the_labels_change(project):
+    visemes.run()
+    triage.run()
+    decide("a-unsure", "approve", labels="what-it-was-before")
+    triage.run()
+    assert statuses()["a-unsure"] == ("waiting", "")
+
+
+def test_a_broken_decision_is_named_with_its_line(project):
+    visemes.run()
+    Path("datasets/reviews/decisions.jsonl").write_text('\n{"clip_id": 1}\n')
+    with pytest.raises(BadManifest, match=r"decisions\.jsonl:2"):
+        triage.run()
+
+
+def test_webdataset_reads_the_shards(project):
+    webdataset = pytest.importorskip("webdataset")
+    run_all()
+    shards = [str(path) for path in sorted(Path("datasets/export/webdataset").glob("train-*.tar"))]
+    samples = {s["__key__"]: s for s in webdataset.WebDataset(shards, shardshuffle=False)}
+    assert set(samples) == {"s-train", "s-short", "a-sure", "s-train+w", "a-sure+w"}
+    sample = samples["s-train"]
+    audio, rate = soundfile.read(io.BytesIO(sample["flac"]), dtype="float32")
+    assert rate == 16000
+    assert np.array_equal(audio, make_clip("s-train", 3.0).audio)
+    labels = np.load(io.BytesIO(sample["npy"]))
+    assert len(labels) == 298
+    assert CLASSES[labels[100]] == "M"
+    about = json.loads(sample["json"])
+    assert about["licence"] == "CC0-1.0"
+    assert about["phones"][1]["label"] == "P"
+
+
+def test_hugging_face_datasets_reads_the_parquet(project, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    run_all()
+    table = datasets.load_dataset(
+        "parquet",
+        data_files={"train": "datasets/export/parquet/train-*.parquet"},
+        cache_dir=str(tmp_path / "cache"),
+    )["train"]
+    row = next(r for r in table if r["clip_id"] == "s-short")
+    assert row["audio"]["bytes"][:4] == b"fLaC"
+    assert row["visemes"][0]["label"] == "Neutral"
+    assert len(row["frames"]) == 98
+
+
+def test_pandas_reads_the_training_table_of_cherry(project):
+    run_all()
+    table = pandas.read_parquet("datasets/export/cherry/lipsync.parquet")
+    assert len(table) == 2, "only training clips longer than 2.2 s"
+    for audio, mouths in zip(table["audio"], table["visemes"], strict=True):
+        assert audio.dtype == np.float32
+        assert len(audio) == round(len(mouths) / 30 * 16000)
+        assert (mouths[0], mouths[30], mouths[50]) == (
+            CLASSES.index("Neutral"), CLASSES.index("M"), CLASSES.index("Ah"),
+        )  # fmt: skip
+
+
+def test_the_manifest_holds_the_sums_of_shards_and_samples(project):
+    run_all()
+    manifest = pandas.read_parquet("datasets/export/manifest.parquet")
+    assert set(manifest["split"]) == {"train", "valid", "test"}
+    for shard, rows in manifest.groupby("shard"):
+        data = Path("datasets/export", shard).read_bytes()
+        assert set(rows["shard_sha256"]) == {hashlib.sha256(data).hexdigest()}
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            for _, row in rows.iterrows():
+                names = [f"{row['clip_id']}.{suffix}" for suffix in ("flac", "json", "npy")]
+                parts = b"".join(tar.extractfile(name).read() for name in names)
+                assert row["sample_sha256"] == hashlib.sha256(parts).hexdigest()
+            assert {(m.mtime, m.uid, m.gid) for m in tar.getmembers()} == {(0, 0, 0)}
+
+
+def test_the_trainer_reads_the_features_by_split(project):
+    run_all()
+    tables = sorted(Path("datasets/export/features").glob("*.parquet"))
+    train = load_feature_tables(tables, "train")
+    assert "s-test" not in train.clip_ids
+    assert load_feature_tables(tables, "test").clip_ids == ("s-test",)
+    assert train.mel.shape == (train.frames, 13)
+
+
+def test_the_card_counts_clips_licences_and_attributions(project):
+    run_all()
+    card = json.loads(Path("datasets/export/dataset.json").read_text())
+    assert card["licences"] == {"CC0-1.0": 6, "MIT": 1}
+    assert card["splits"]["train"] == {"clips": 5, "minutes": 0.15, "speakers": 1}
+    text = Path("datasets/export/README.md").read_text()
+    assert "**MIT**: 1 clips" in text
+    assert "the tests" in text
+
+
+def test_the_export_can_ask_for_licences(project):
+    params = Path("params.yaml").read_text().replace("licences: []", "licences: [MIT]")
+    Path("params.yaml").write_text(params)
+    run_all()
+    manifest = pandas.read_parquet("datasets/export/manifest.parquet")
+    assert list(manifest["clip_id"]) == ["s-short"]
+
+
+def test_the_same_clips_export_the_same_bytes_on_any_number_of_workers(project, monkeypatch):
+    run_all()
+    first = {p: p.read_bytes() for p in Path("datasets/export").rglob("*") if p.is_file()}
+    shutil.rmtree(".work")
+    monkeypatch.setenv("VISEMILL_WORKERS", "2")
+    run_all()
+    assert {p: p.read_bytes() for p in Path("datasets/export").rglob("*") if p.is_file()} == first
+
+
+def test_nothing_approved_is_an_error_that_says_what_to_do(project):
+    for source in ("espeak", "recordings", "augmented"):
+        for path in source_folder(source).glob("part-*.parquet"):
+            clips = [clip.with_(split="unused") for clip in read_clips(path)]
+            write_clips(path, clips)
+    visemes.run()
+    triage.run()
+    with pytest.raises(BadInput, match="no clip is approved"):
+        export.run()
