@@ -1,0 +1,207 @@
+"""The feature table: what training reads. Parquet, one row a clip, frames as plain bytes.
+
+Columns: clip_id, speaker, source, split (strings); frames (int32); mel (frames × 13 float32,
+little endian, dB); visemes (one byte per frame: the class at the frame's time, k · 10 ms).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lipsync.errors import BadFeatures
+from lipsync.features import BANDS
+from visemes.classes import CLASSES
+
+SCHEMA = pa.schema(
+    [
+        ("clip_id", pa.string()),
+        ("speaker", pa.string()),
+        ("source", pa.string()),
+        ("split", pa.string()),
+        ("frames", pa.int32()),
+        ("mel", pa.binary()),
+        ("visemes", pa.binary()),
+    ],
+    metadata={"visemill": "features-1", "rate": "16000", "hop": "160", "bands": str(BANDS)},
+)
+_ROWS = 512  # clips in a row group
+_AGAIN = "make the feature table again"
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRow:
+    """One clip: mel (frames, 13) float32 in dB, visemes (frames,) class numbers 0..11."""
+
+    clip_id: str
+    speaker: str
+    source: str
+    split: str
+    mel: np.ndarray
+    visemes: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corpus:
+    """The frames of many clips, one after the other.
+
+    mel: (frames, 13) float32, dB. visemes: (frames,) uint8. Clip n has frames
+    offsets[n] .. offsets[n+1]. clip_ids and sources: one for each clip.
+    """
+
+    mel: np.ndarray
+    visemes: np.ndarray
+    offsets: np.ndarray
+    clip_ids: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.clip_ids)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of all clips."""
+        return len(self.visemes)
+
+    def digest(self) -> str:
+        """A short hash of all frames and labels; tells whether training data changed."""
+        state = blake2b(digest_size=16)
+        for array in (self.mel, self.visemes, self.offsets):
+            state.update(np.ascontiguousarray(array))
+        return state.hexdigest()
+
+    @classmethod
+    def of(cls, rows: Sequence[FeatureRow]) -> Corpus:
+        """The corpus of these clips, as if they had been written and loaded."""
+        checked = [_check(row, "") for row in rows]
+        lengths = [len(visemes) for _, visemes in checked]
+        return cls(
+            np.concatenate([m for m, _ in checked] or [np.zeros((0, BANDS), np.float32)]),
+            np.concatenate([v for _, v in checked] or [np.zeros(0, np.uint8)]),
+            np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64),
+            tuple(row.clip_id for row in rows),
+            tuple(row.source for row in rows),
+        )
+
+
+def write_feature_table(path: str | Path, rows: Iterable[FeatureRow]) -> int:
+    """Writes clips as one feature table; the same clips give the same bytes. Returns their number.
+
+    Raises BadFeatures that names the clip whose arrays have the wrong shape or values.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    count, group = 0, []
+    try:
+        with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+            for row in rows:
+                bands, visemes = _check(row, str(path))
+                group.append(
+                    {
+                        "clip_id": row.clip_id,
+                        "speaker": row.speaker,
+                        "source": row.source,
+                        "split": row.split,
+                        "frames": len(visemes),
+                        "mel": bands.astype("<f4", copy=False).tobytes(),
+                        "visemes": visemes.tobytes(),
+                    }
+                )
+                count += 1
+                if len(group) == _ROWS:
+                    writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
+                    group = []
+            if group or not count:
+                writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
+
+
+def load_feature_tables(paths: Iterable[str | Path], split: str) -> Corpus:
+    """The clips of one split from some feature tables, in the order of the tables and their rows.
+
+    Raises BadFeatures that names the table, the clip and the fault; also if a clip comes twice.
+    """
+    rows: list[FeatureRow] = []
+    seen: dict[str, str] = {}
+    for path in map(str, paths):
+        for row in _read(path):
+            if row["split"] != split:
+                continue
+            clip_id = row["clip_id"]
+            if clip_id in seen:
+                raise BadFeatures(
+                    f"clip {clip_id!r} is in {seen[clip_id]} too",
+                    where=path,
+                    remedy="name each table once, and delete tables of earlier runs",
+                )
+            seen[clip_id] = path
+            rows.append(_from_row(row, path))
+    return Corpus.of(rows)
+
+
+def _read(path: str) -> Iterable[dict]:
+    try:
+        with pq.ParquetFile(path) as file:
+            missing = set(SCHEMA.names) - set(file.schema_arrow.names)
+            if missing:
+                raise BadFeatures(
+                    f"lacks the columns {', '.join(sorted(missing))}", where=path, remedy=_AGAIN
+                )
+            for batch in file.iter_batches(batch_size=_ROWS, columns=SCHEMA.names):
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        reason = (str(error).splitlines() or ["?"])[0]
+        raise BadFeatures(
+            f"cannot be read as a feature table ({reason})", where=path, remedy=_AGAIN
+        ) from error
+
+
+def _from_row(row: dict, path: str) -> FeatureRow:
+    frames, bands, visemes = row["frames"], row["mel"], row["visemes"]
+    if len(bands) != frames * BANDS * 4 or len(visemes) != frames:
+        raise BadFeatures(
+            f"clip {row['clip_id']!r} says {frames} frames but has {len(bands)} bytes of mel and"
+            f" {len(visemes)} of visemes",
+            where=path,
+            remedy=_AGAIN,
+        )
+    return FeatureRow(
+        row["clip_id"],
+        row["speaker"],
+        row["source"],
+        row["split"],
+        np.frombuffer(bands, "<f4").reshape(frames, BANDS),
+        np.frombuffer(visemes, np.uint8),
+    )
+
+
+def _check(row: FeatureRow, where: str) -> tuple[np.ndarray, np.ndarray]:
+    bands, visemes = np.asarray(row.mel, np.float32), np.asarray(row.visemes)
+    fault = ""
+    if bands.ndim != 2 or bands.shape[1] != BANDS:
+        fault = f"mel has shape {bands.shape}, not (frames, {BANDS})"
+    elif visemes.shape != (len(bands),):
+        fault = f"has {len(bands)} frames of mel but visemes of shape {visemes.shape}"
+    elif not len(bands):
+        fault = "has no frames"
+    elif not np.isfinite(bands).all():
+        fault = "has mel values that are not finite numbers"
+    elif not np.issubdtype(visemes.dtype, np.integer):
+        fault = f"has visemes of type {visemes.dtype}, not class numbers"
+    elif visemes.min() < 0 or visemes.max() >= len(CLASSES):
+        fault = f"has viseme classes {visemes.min()}..{visemes.max()}, not 0..{len(CLASSES) - 1}"
+    if fault:
+        raise BadFeatures(f"clip {row.clip_id!r} {fault}", where=where, remedy=_AGAIN)
+    return bands, visemes.astype(np.uint8)

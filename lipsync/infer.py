@@ -1,0 +1,191 @@
+"""From sound to mouth shapes: a model file, whole sounds, streams, and cues at a frame rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from lipsync.errors import BadModel
+from lipsync.features import FEATURES, HOP, RATE, FeatureStream, features
+from visemes.classes import CLASSES, LETTERS
+
+if TYPE_CHECKING:
+    from lipsync.model import CherryNet
+
+LOOKAHEAD = 3
+"""Output k + 3 is the prediction for frame k (as in lipsync.model, which needs torch)."""
+_HIDDEN = 80
+_LETTERS = tuple(LETTERS[name] for name in CLASSES)
+
+
+class Network(Protocol):
+    """A loaded network: one function from features and state to probabilities and state."""
+
+    def run(self, x: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        """Features (frames, 26) and a state (None at the start) to (frames, 12) and a state."""
+        ...
+
+
+class Model:
+    """A lip-sync model from a file, for whole sounds (`predict`) and streams (`stream`)."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    @classmethod
+    def load(cls, path: str | Path) -> Model:
+        """Loads .onnx (needs onnxruntime) or .pt (needs torch; Cherry Lip Sync's are read too).
+
+        Raises BadModel that names the file if it is missing or holds something else.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix == ".onnx":
+            return cls(_OnnxNetwork(path))
+        if suffix == ".pt":
+            from lipsync.export import load_cherry
+
+            return cls.of(load_cherry(path))
+        raise BadModel(
+            f"{suffix or 'no suffix'} is no kind of model that can be read",
+            where=str(path),
+            remedy="give a file that ends in .onnx or .pt",
+        )
+
+    @classmethod
+    def of(cls, net: CherryNet) -> Model:
+        """The model of a network in memory; it predicts on the device that the network is on."""
+        return cls(_TorchNetwork(net))
+
+    def predict(self, audio: np.ndarray) -> np.ndarray:
+        """Probabilities (frames, 12), float32, of mono samples at 16 kHz.
+
+        Row k + 3 is about frame k: see `frame_classes`. Sounds under 25 ms have no frames.
+        """
+        return self.predict_features(features(audio))
+
+    def predict_features(self, x: np.ndarray) -> np.ndarray:
+        """Probabilities (frames, 12) of features (frames, 26) from lipsync.features."""
+        return self.network.run(x, None)[0] if len(x) else np.zeros((0, len(CLASSES)), np.float32)
+
+    def stream(self) -> Stream:
+        """A stream of its own, at the start of a sound. Many may run beside each other."""
+        return Stream(self.network)
+
+
+class Stream:
+    """Probabilities of sound that arrives in pieces; together those of the whole sound.
+
+    The prediction for time t comes out once the sound up to t + 65 ms has arrived: the frame
+    itself is 25 ms, the delta looks 10 ms ahead and the network 30 ms.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network, self._features, self._state = network, FeatureStream(), None
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """Takes mono samples at 16 kHz (any number), returns new probabilities (frames, 12)."""
+        return self._run(self._features.push(samples))
+
+    def finish(self) -> np.ndarray:
+        """The probabilities still held back, at the end of the sound; then starts afresh."""
+        last = self._run(self._features.finish())
+        self._state = None
+        return last
+
+    def _run(self, x: np.ndarray) -> np.ndarray:
+        if not len(x):
+            return np.zeros((0, len(CLASSES)), np.float32)
+        probabilities, self._state = self._network.run(x, self._state)
+        return probabilities
+
+
+def frame_classes(probabilities: np.ndarray) -> np.ndarray:
+    """The class of each 10 ms frame, (frames − 3,): entry k is the prediction for frame k.
+
+    The last 3 frames have none, since the sound ends before the network's lookahead.
+    """
+    return probabilities[LOOKAHEAD:].argmax(axis=1)
+
+
+def cues(classes: Sequence[int], fps: float, *, filter: bool = False) -> list[tuple[float, str]]:
+    """When the mouth changes, (seconds, letter), at `fps` pictures a second.
+
+    `classes` is the raw class of each network output (`predict(...).argmax(1)`), so that entry
+    k + 3 is about frame k. The rule is the command line's of Cherry Lip Sync, in its float32
+    arithmetic, halves rounded up: round((len − 3) · 0.01 · fps) pictures, where picture k shows
+    the class at round(k / fps / 0.01) + 3. With `filter`, a shape that has come stays for at
+    least 2 pictures.
+    """
+    if not 0 < fps <= 1000:
+        raise ValueError(f"fps is {fps}, not between 0 and 1000")
+    hop, rate = np.float32(HOP / RATE), np.float32(fps)
+    outputs = max(0, len(classes) - LOOKAHEAD)
+    pictures = int(_round(np.float32(outputs) * hop * rate))
+    times = np.arange(pictures, dtype=np.float32) / rate
+    # Rounding may ask for one frame beyond the last, where the last one is the nearest there is.
+    places = np.minimum(_round(times / hop).astype(np.int64) + LOOKAHEAD, len(classes) - 1)
+    track: list[tuple[float, str]] = []
+    shown, held = -1, 2
+    for time, place in zip(times, places):
+        wanted = int(classes[place])
+        if wanted == shown or (filter and held < 2):
+            held += 1
+            continue
+        shown, held = wanted, 1
+        track.append((float(time), _LETTERS[wanted]))
+    return track
+
+
+def _round(values: np.ndarray) -> np.ndarray:
+    return np.floor(np.asarray(values, np.float64) + 0.5)
+
+
+class _TorchNetwork:
+    def __init__(self, net: CherryNet) -> None:
+        self.net = net.eval()
+
+    def run(self, x: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        import torch
+
+        h1, h2 = state or (None, None)
+        device = next(self.net.parameters()).device
+        with torch.inference_mode():
+            logits, h1, h2 = self.net(torch.from_numpy(x).to(device)[None], h1, h2)
+            return logits[0].softmax(1).cpu().numpy(), (h1, h2)
+
+
+class _OnnxNetwork:
+    def __init__(self, path: str | Path) -> None:
+        import onnxruntime
+
+        remedy = "give a model that `visemill` has written"
+        if not Path(path).is_file():
+            raise BadModel("does not exist", where=str(path), remedy=remedy)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # the network is too small to gain from more
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its exceptions have no common base that is public
+            reason = (str(error).splitlines() or ["?"])[0]
+            raise BadModel(
+                f"cannot be read as ONNX ({reason})", where=str(path), remedy=remedy
+            ) from error
+        shapes = {i.name: i.shape[-1] for i in self._session.get_inputs()}
+        about = self._session.get_modelmeta().custom_metadata_map
+        expected = {"features": FEATURES, "h1": _HIDDEN, "h2": _HIDDEN}
+        if shapes != expected or about.get("classes", "").split() != list(CLASSES):
+            raise BadModel("is an ONNX model of another kind", where=str(path), remedy=remedy)
+
+    def run(self, x: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        zeros = np.zeros((1, 1, _HIDDEN), np.float32)
+        h1, h2 = state or (zeros, zeros)
+        probabilities, h1, h2 = self._session.run(
+            ["probabilities", "h1n", "h2n"], {"features": x[None], "h1": h1, "h2": h2}
+        )
+        return probabilities, (h1, h2)

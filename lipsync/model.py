@@ -1,0 +1,71 @@
+"""The network: batch normalization, two small GRUs, one linear layer (65,824 weights to train).
+
+Its parameters have the names and shapes of Cherry Lip Sync's, so weights go both ways.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from lipsync.features import FEATURES
+from lipsync.recurrence import run_gru
+from visemes.classes import CLASSES
+
+HIDDEN = 80
+"""Width of both GRU layers."""
+OUTPUTS = len(CLASSES)
+"""Visemes, in the order of visemes.classes.CLASSES."""
+LOOKAHEAD = 3
+"""Frames that the network hears beyond the one it names: output k + 3 is the viseme of frame k."""
+
+_NORM, _GRU1, _GRU2, _OUT = 1, 4, 7, 9  # places in `net` that hold weights
+
+
+class CherryNet(nn.Module):
+    """Features (batch, frames, 26) to logits (batch, frames, 12); a stream when given its state.
+
+    `net` has ten places because the names of the weights count them: normalization at 1, GRUs at
+    4 and 7, output at 9, dropout before each GRU; the others do nothing.
+    """
+
+    def __init__(self, dropout: float = 0.2) -> None:
+        super().__init__()
+        places: list[nn.Module] = [nn.Identity() for _ in range(_OUT + 1)]
+        places[_NORM] = nn.BatchNorm1d(FEATURES)
+        places[_GRU1 - 1] = nn.Dropout(dropout)
+        places[_GRU1] = nn.GRU(FEATURES, HIDDEN, batch_first=True)
+        places[_GRU2 - 1] = nn.Dropout(dropout)
+        places[_GRU2] = nn.GRU(HIDDEN, HIDDEN, batch_first=True)
+        places[_OUT] = nn.Linear(HIDDEN, OUTPUTS)
+        self.net = nn.ModuleList(places)
+
+    @property
+    def norm(self) -> nn.BatchNorm1d:
+        """The normalization of the input."""
+        return self.net[_NORM]
+
+    def forward(
+        self,
+        features: torch.Tensor,
+        h1: torch.Tensor | None = None,
+        h2: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Logits (batch, frames, 12) and the state (1, batch, 80) of both GRUs after them.
+
+        Without a state given, sequences start from zeros.
+        """
+        batch, frames, bands = features.shape
+        x = self.norm(features.reshape(-1, bands)).reshape(batch, frames, bands)
+        x, h1 = self._layer(_GRU1, x, h1)
+        x, h2 = self._layer(_GRU2, x, h2)
+        return self.net[_OUT](x), h1, h2
+
+    def _layer(
+        self, place: int, x: torch.Tensor, state: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.net[place - 1](x)
+        if self.training and state is None and x.device.type == "cpu":
+            out = run_gru(self.net[place], x)
+            return out, out[:, -1][None]
+        return self.net[place](x, state)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lipsync.model import CherryNet
+from lipsync.recurrence import run_gru
+
+
+@pytest.mark.parametrize("frames", [1, 2, 17])
+def test_outputs_and_gradients_are_those_of_pytorchs_gru(frames):
+    torch.manual_seed(0)
+    gru = torch.nn.GRU(5, 7, batch_first=True).double()
+    x = torch.randn(3, frames, 5, dtype=torch.float64, requires_grad=True)
+    pull = torch.randn(3, frames, 7, dtype=torch.float64)
+    expected = gru(x)[0]
+    theirs = torch.autograd.grad((expected * pull).sum(), [x, *gru.parameters()])
+    ours = run_gru(gru, x)
+    torch.testing.assert_close(ours, expected)
+    got = torch.autograd.grad((ours * pull).sum(), [x, *gru.parameters()])
+    for mine, his in zip(got, theirs):
+        torch.testing.assert_close(mine, his)
+
+
+def test_its_gradient_is_the_slope_of_its_output():
+    torch.manual_seed(0)
+    gru = torch.nn.GRU(2, 3, batch_first=True).double()
+    x = torch.randn(2, 4, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x, *weights: run_gru(gru, x), (x, *gru.parameters()))
+
+
+def test_the_network_says_the_same_while_it_trains_and_when_it_predicts():
+    torch.manual_seed(0)
+    net = CherryNet(dropout=0.0).train()
+    net.norm.eval()
+    x = torch.randn(4, 50, 26)
+    training = net(x)
+    for mine, his in zip(training, net.eval()(x)):
+        torch.testing.assert_close(mine, his, atol=1e-5, rtol=1e-5)
+    assert training[0].requires_grad

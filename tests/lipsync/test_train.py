@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lipsync.dataset import Corpus, FeatureRow, write_feature_table
+from lipsync.errors import BadCheckpoint, BadFeatures, BadInput
+from lipsync.export import save_cherry
+from lipsync.features import features, with_deltas
+from lipsync.infer import Model, frame_classes
+from lipsync.model import CherryNet
+from lipsync.train import (
+    IGNORED,
+    Frames,
+    Sampler,
+    TrainParams,
+    Validation,
+    augment,
+    fit_normalization,
+    learning_rate,
+    main,
+    mean_loss,
+    network_input,
+    train,
+)
+
+CPU = torch.device("cpu")
+TINY = TrainParams(epochs=4, batch=8, frames=60, device="cpu")
+
+
+def speech_like(clip_id: str, seed: int, frames: int, split: str = "train") -> FeatureRow:
+    """Bands that say the class: every class has a band of its own that is 40 dB louder."""
+    rng = np.random.default_rng(seed)
+    visemes = np.repeat(rng.integers(0, 12, frames // 8 + 1), 8)[:frames].astype(np.uint8)
+    mel = rng.normal(-30, 2, (frames, 13)) + 40 * np.eye(13)[visemes]
+    return FeatureRow(clip_id, "anna", "synthetic", split, mel.astype(np.float32), visemes)
+
+
+def corpus(clips: int = 12, frames: int = 100, seed: int = 0) -> Corpus:
+    return Corpus.of([speech_like(f"c{n}", seed + n, frames + 7 * n) for n in range(clips)])
+
+
+def weights(net: CherryNet) -> dict[str, bytes]:
+    return {name: t.numpy().tobytes() for name, t in net.state_dict().items()}
+
+
+# ---- cutting sequences
+
+
+def test_a_sequence_has_its_clips_frames_and_zero_frames_around_the_clip():
+    data = corpus(3, 20)
+    frames = Frames(data, CPU)
+    mel, inside, _ = frames.cut(torch.tensor([1]), frames.first[1:2], 40)
+    x = network_input(mel, inside)[0].numpy()
+    clip = data.mel[data.offsets[1] : data.offsets[2]]
+    padded = np.zeros((43, 13), np.float32)
+    padded[2 : 2 + len(clip)] = clip
+    np.testing.assert_array_equal(x[:, :13], padded[2:42])
+    deltas = 0.5 * ((padded[2:-1] + padded[3:]) - (padded[1:-2] + padded[:-3]))
+    np.testing.assert_array_equal(x[:, 13:], deltas)
+
+
+def test_training_sees_the_features_that_prediction_sees():
+    audio = np.random.default_rng(0).uniform(-0.5, 0.5, 8000).astype(np.float32)
+    x = features(audio)
+    row = FeatureRow("a", "s", "x", "train", x[:, :13], np.zeros(len(x), np.uint8))
+    frames = Frames(Corpus.of([row]), CPU)
+    mel, inside, _ = frames.cut(torch.tensor([0]), torch.tensor([0]), len(x))
+    np.testing.assert_array_equal(network_input(mel, inside)[0].numpy(), x)
+    mel, inside, _ = frames.cut(torch.tensor([0]), torch.tensor([10]), 20)
+    np.testing.assert_array_equal(network_input(mel, inside)[0].numpy(), x[10:30])
+
+
+def test_output_k_plus_3_has_the_label_of_frame_k_as_its_target():
+    data = corpus(2, 20)
+    frames = Frames(data, CPU)
+    _, _, target = frames.cut(torch.tensor([1]), frames.first[1:2] + 5, 30)
+    labels = data.visemes[data.offsets[1] : data.offsets[2]]  # 27 frames
+    expected = [IGNORED] * 3 + labels[5:24].tolist() + [IGNORED] * 8
+    assert target[0].tolist() == expected
+
+
+def test_no_sequence_leaves_its_clip_and_all_clips_come_in_proportion():
+    data = Corpus.of([speech_like(f"c{n}", n, length) for n, length in enumerate((30, 90, 900))])
+    frames = Frames(data, CPU)
+    params = replace(TINY, batch=4, frames=60)
+    rng = torch.Generator().manual_seed(0)
+    counts, starts = np.zeros(3), set()
+    for _ in range(40):
+        for clip, start in Sampler(frames, params).epoch(rng):
+            room = (frames.end - frames.first)[clip] - params.frames
+            assert (start >= frames.first[clip]).all()
+            assert (start - frames.first[clip] <= room.clamp_min(0)).all()
+            counts += np.bincount(clip.numpy(), minlength=3)
+            starts |= set((start - frames.first[clip])[clip == 2].tolist())
+    np.testing.assert_allclose(counts / counts.sum(), np.array([30, 90, 900]) / 1020, atol=0.02)
+    assert {0, 840} <= starts and len(starts) > 300
+
+
+def test_an_epoch_sees_about_as_many_frames_as_there_are():
+    frames = Frames(corpus(40, 50), CPU)
+    sampler = Sampler(frames, TINY)
+    rng = torch.Generator().manual_seed(0)
+    lengths = (frames.end - frames.first).clamp_max(TINY.frames)
+    seen = sum(int(lengths[clip].sum()) for clip, _ in sampler.epoch(rng))
+    assert len(frames) <= seen < len(frames) * 1.2
+
+
+# ---- augmentation
+
+
+def test_without_spread_and_noise_the_augmentation_changes_nothing():
+    quiet = replace(
+        TINY, gain_db=0.0, tilt_db=0.0, band_db=0.0, noise_low_db=-300.0, noise_high_db=-300.0
+    )
+    mel = torch.rand(4, 50, 13) * 100 - 80
+    changed = augment(mel, quiet, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(changed, mel, atol=1e-4, rtol=0)
+
+
+def test_noise_is_added_in_power():
+    loud = replace(
+        TINY, gain_db=0.0, tilt_db=0.0, band_db=0.0, noise_low_db=-10.0, noise_high_db=-10.0
+    )
+    mel = torch.tensor([-100.0, -10.0, 30.0]).repeat(1, 5, 1)
+    changed = augment(mel, loud, torch.Generator().manual_seed(0))[0, 0]
+    torch.testing.assert_close(changed, torch.tensor([-10.0, -6.9897, 30.0004]), atol=1e-3, rtol=0)
+
+
+def test_gain_is_equal_in_all_bands_and_tilt_is_a_straight_line():
+    base = replace(TINY, band_db=0.0, noise_low_db=-300.0, noise_high_db=-300.0)
+    mel = torch.zeros(2000, 1, 13)
+    gain = augment(mel, replace(base, tilt_db=0.0), torch.Generator().manual_seed(0))[:, 0]
+    torch.testing.assert_close(gain, gain[:, :1].expand(-1, 13), atol=1e-3, rtol=0)
+    assert 7.5 < gain[:, 0].std() < 8.5
+    tilt = augment(mel, replace(base, gain_db=0.0), torch.Generator().manual_seed(0))[:, 0]
+    step = tilt.diff(dim=1)
+    torch.testing.assert_close(step, step[:, :1].expand(-1, 12), atol=1e-3, rtol=0)
+    assert 5.6 < (tilt[:, -1] - tilt[:, 0]).std() < 6.4
+
+
+# ---- the pieces of a run
+
+
+def test_the_normalization_makes_the_input_of_the_network_standard():
+    frames = Frames(corpus(30, 200), CPU)
+    net = CherryNet().eval()
+    fit_normalization(net, Sampler(frames, TINY), TINY)
+    rng = torch.Generator().manual_seed(9)
+    rows = []
+    for clip, start in Sampler(frames, TINY).epoch(rng):
+        mel, inside, _ = frames.cut(clip, start, TINY.frames)
+        rows.append(net.norm(network_input(augment(mel, TINY, rng), inside)[inside[:, 2:-1]]))
+    x = torch.cat(rows)
+    assert x.mean(0).abs().max() < 0.25 and (x.std(0) - 1).abs().max() < 0.25
+
+
+def test_the_learning_rate_rises_to_the_top_and_falls_to_almost_nothing():
+    rates = [learning_rate(step, 100, 3e-3) for step in range(100)]
+    assert rates[0] == pytest.approx(3e-3 / 25) and max(rates) == pytest.approx(3e-3)
+    assert np.argmax(rates) == 30 and rates[-1] < 1e-5
+
+
+def test_the_loss_leaves_out_what_does_not_count_and_weighs_the_lips():
+    logits = torch.randn(2, 5, 12)
+    target = torch.tensor([[IGNORED, 5, 0, 1, IGNORED], [IGNORED] * 5])
+    each = -logits.log_softmax(2)[0, [1, 2, 3], [5, 0, 1]]
+    plain = mean_loss(logits, target, torch.ones(12))
+    torch.testing.assert_close(plain, each.mean())
+    weight = torch.ones(12)
+    weight[5] = 3.0
+    expected = (3 * each[0] + each[1] + each[2]) / 5
+    torch.testing.assert_close(mean_loss(logits, target, weight), expected)
+    assert mean_loss(logits, torch.full((2, 5), IGNORED), weight) == 0
+
+
+def test_validation_measures_what_prediction_gives():
+    data = corpus(9, 50)
+    torch.manual_seed(0)
+    net = CherryNet().eval()
+    torch.nn.init.normal_(net.net[9].weight, std=1.0)
+    right = count = 0
+    for first, end in pairwise(data.offsets):
+        guessed = frame_classes(Model.of(net).predict_features(with_deltas(data.mel[first:end])))
+        right += int((guessed == data.visemes[first : end - 3]).sum())
+        count += len(guessed)
+    measured = Validation(data, CPU).measure(net)
+    assert measured["valid_accuracy"] == pytest.approx(right / count)
+
+
+# ---- whole runs
+
+
+def test_it_learns_to_name_the_classes():
+    rows = []
+    params = TrainParams(epochs=5, batch=16, frames=100, device="cpu")
+    trained = train(corpus(120, 150), corpus(6, 100, 900), params, on_epoch=rows.append)
+    assert [row["epoch"] for row in rows] == list(range(5)) and trained.history == rows
+    assert rows[-1]["valid_accuracy"] > 0.8 and rows[-1]["loss"] < rows[0]["loss"] / 2
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+    first, again = (train(corpus(), corpus(3, 60, 50), TINY) for _ in range(2))
+    assert weights(first.last) == weights(again.last)
+    assert weights(first.best) == weights(again.best)
+    other = train(corpus(), corpus(3, 60, 50), replace(TINY, seed=2))
+    assert weights(first.last) != weights(other.last)
+
+
+def test_training_leaves_torchs_own_random_numbers_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    train(corpus(), corpus(3, 60, 50), replace(TINY, epochs=1))
+    assert torch.equal(torch.rand(3), expected)
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path):
+    def stop(row):
+        if row["epoch"] == 1:
+            raise Killed
+
+    valid, file = corpus(3, 60, 50), tmp_path / "checkpoint.pt"
+    with pytest.raises(Killed):
+        train(corpus(), valid, TINY, checkpoint=file, on_epoch=stop)
+    rows = []
+    resumed = train(corpus(), valid, TINY, checkpoint=file, on_epoch=rows.append)
+    straight = train(corpus(), valid, TINY)
+    assert weights(resumed.last) == weights(straight.last)
+    assert weights(resumed.best) == weights(straight.best)
+    assert [row["epoch"] for row in rows] == [0, 1, 2, 3]
+    for ours, theirs in zip(resumed.history, straight.history):
+        assert ours["loss"] == theirs["loss"] and ours["valid_loss"] == theirs["valid_loss"]
+
+
+def test_a_checkpoint_of_another_run_is_refused_and_says_why(tmp_path):
+    file = tmp_path / "checkpoint.pt"
+    short = replace(TINY, epochs=1)
+    train(corpus(), corpus(3), short, checkpoint=file)
+    with pytest.raises(BadCheckpoint, match="another gain_db and seed"):
+        train(corpus(), corpus(3), replace(short, seed=9, gain_db=1.0), checkpoint=file)
+    with pytest.raises(BadCheckpoint, match="another data"):
+        train(corpus(seed=3), corpus(3), short, checkpoint=file)
+    file.write_bytes(b"half a file")
+    with pytest.raises(BadCheckpoint, match=r"checkpoint\.pt: cannot be read"):
+        train(corpus(), corpus(3), short, checkpoint=file)
+
+
+def test_the_best_epoch_is_kept_beside_the_last():
+    valid = corpus(3, 60, 50)
+    trained = train(corpus(), valid, replace(TINY, epochs=5, learning_rate=0.3))
+    reached = [row["valid_accuracy"] for row in trained.history]
+    assert Validation(valid, CPU).measure(trained.best)["valid_accuracy"] == max(reached)
+    assert Validation(valid, CPU).measure(trained.last)["valid_accuracy"] == reached[-1]
+
+
+def test_without_a_validation_split_the_last_epoch_is_the_best():
+    trained = train(corpus(), Corpus.of([]), replace(TINY, epochs=2))
+    assert weights(trained.best) == weights(trained.last)
+    assert "valid_accuracy" not in trained.history[0]
+
+
+def test_clips_shorter_than_the_lookahead_do_no_harm():
+    short = Corpus.of([speech_like(f"s{n}", n, 1 + n % 5) for n in range(20)])
+    trained = train(short, Corpus.of([]), replace(TINY, epochs=2))
+    assert all(torch.isfinite(t).all() for t in trained.last.state_dict().values())
+
+
+def test_no_clips_to_train_on_is_an_error():
+    with pytest.raises(BadFeatures, match="no clips"):
+        train(Corpus.of([]), corpus(3), TINY)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epochs": 0}, {"frames": 3}, {"dropout": 1.0}, {"learning_rate": 0.0},
+        {"gain_db": -1.0}, {"noise_low_db": 20.0}, {"device": "tpu"},
+    ],
+)  # fmt: skip
+def test_parameters_that_make_no_sense_are_refused(changes):
+    with pytest.raises(BadInput, match=next(iter(changes))):
+        replace(TINY, **changes)
+
+
+def test_the_module_trains_from_tables_and_leaves_a_model_that_loads(tmp_path, capsys):
+    rows = [speech_like(f"c{n}", n, 100, "valid" if n < 2 else "train") for n in range(10)]
+    write_feature_table(tmp_path / "part-0000.parquet", rows)
+    out = tmp_path / "out"
+    options = ["--epochs", "2", "--batch", "4", "--frames", "60", "--device", "cpu"]
+    pattern = str(tmp_path / "part-*.parquet")
+    assert main(["--features", pattern, "--out", str(out), *options]) == 0
+    assert "epoch   2" in capsys.readouterr().out
+    audio = np.random.default_rng(0).uniform(-0.5, 0.5, 4000).astype(np.float32)
+    np.testing.assert_allclose(
+        Model.load(out / "visemill.onnx").predict(audio),
+        Model.load(out / "best.pt").predict(audio),
+        atol=1e-5,
+    )
+    assert len(json.loads((out / "history.json").read_text())["history"]) == 2
+    assert main(["--features", str(tmp_path / "none*"), "--out", str(out)]) == 1
+    assert "no file matches" in capsys.readouterr().err
+
+
+def test_training_needs_nothing_that_a_bare_gpu_machine_lacks(tmp_path):
+    """Runs it in a process where the audio and review libraries cannot be imported."""
+    write_feature_table(tmp_path / "t.parquet", [speech_like("a", 0, 80)])
+    script = tmp_path / "bare.py"
+    missing = ["soundfile", "soxr", "praatio", "parselmouth", "yaml", "dvclive", "dvc"]
+    script.write_text(
+        "import sys\n"
+        f"for name in {[*missing, 'onnxruntime', 'streamlit']!r}: sys.modules[name] = None\n"
+        "from lipsync.train import main\n"
+        "from lipsync.errors import BadInput\n"
+        "code = main(sys.argv[1:])\n"
+        "loaded = [m for m in ('clips', 'clips.errors') if m in sys.modules]\n"
+        "assert not loaded and BadInput.__module__ == 'lipsync.errors', loaded\n"
+        "sys.exit(code)\n"
+    )
+    options = ["--epochs", "1", "--batch", "2", "--frames", "40", "--device", "cpu"]
+    done = subprocess.run(
+        [sys.executable, script, "--features", tmp_path / "t.parquet", "--out", tmp_path, *options],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "visemill.onnx").exists()
+
+
+def test_a_trained_network_goes_back_and_forth_with_cherrys_format(tmp_path):
+    trained = train(corpus(), Corpus.of([]), replace(TINY, epochs=1))
+    save_cherry(trained.last, tmp_path / "a.pt")
+    net = CherryNet()
+    net.load_state_dict(torch.load(tmp_path / "a.pt", weights_only=True), strict=True)
+    assert weights(net) == weights(trained.last)
