@@ -48,6 +48,9 @@ IGNORED = -100
 # ---------------------------------------------------------------- parameters
 
 
+_SPREADS = ("gain_db", "tilt_db", "band_db", "noise_flutter_db", "tract", "contrast")
+
+
 @dataclass(frozen=True, slots=True)
 class TrainParams:
     """What decides a training run. The recipe is that of a prototype on real speech.
@@ -56,7 +59,9 @@ class TrainParams:
     schedule. gain_db, tilt_db, band_db: standard deviations, per sequence, of loudness, of the
     slope from the lowest to the highest band, and of each band. noise_low_db, noise_high_db: the
     noise floor is drawn evenly between them, per sequence; noise_flutter_db: how much that noise
-    varies from frame to frame. lip_weight: how much more a frame of F or M counts.
+    varies from frame to frame. tract: standard deviation of the logarithm of the vocal tract's
+    length, per sequence (0.1: a third of the sequences sound over 10 % longer or shorter).
+    contrast: likewise of the spectral contrast around each frame's mean. lip_weight: how much more a frame of F or M counts.
     """
 
     epochs: int = 30
@@ -72,6 +77,8 @@ class TrainParams:
     noise_low_db: float = -60.0
     noise_high_db: float = 10.0
     noise_flutter_db: float = 0.0
+    tract: float = 0.0
+    contrast: float = 0.0
     lip_weight: float = 1.0
     seed: int = 1
     device: str = "auto"
@@ -86,8 +93,8 @@ class TrainParams:
             wrong = "dropout must be in 0..1"
         elif min(self.learning_rate, self.clip_norm, self.lip_weight) <= 0:
             wrong = "learning_rate, clip_norm and lip_weight must be positive"
-        elif min(self.gain_db, self.tilt_db, self.band_db, self.noise_flutter_db) < 0:
-            wrong = "gain_db, tilt_db, band_db and noise_flutter_db must not be negative"
+        elif min(asdict(self)[name] for name in _SPREADS) < 0:
+            wrong = f"{', '.join(_SPREADS)} must not be negative"
         elif self.noise_low_db > self.noise_high_db:
             wrong = "noise_low_db must not be above noise_high_db"
         elif self.device not in ("auto", "cpu", "cuda"):
@@ -182,6 +189,11 @@ def augment(mel: torch.Tensor, params: TrainParams, rng: torch.Generator) -> tor
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=rng, device=mel.device)
 
+    if params.tract:
+        mel = stretch_tract(mel, torch.exp(params.tract * normal(batch)).clamp(0.75, 1.35))
+    if params.contrast:
+        mean = mel.mean(2, keepdim=True)
+        mel = mean + (mel - mean) * torch.exp(params.contrast * normal(batch, 1, 1))
     slope = torch.linspace(-0.5, 0.5, bands, device=mel.device)
     change = params.gain_db * normal(batch, 1, 1)
     change = change + params.tilt_db * normal(batch, 1, 1) * slope
@@ -194,6 +206,24 @@ def augment(mel: torch.Tensor, params: TrainParams, rng: torch.Generator) -> tor
     scale = math.log(10.0) / 10.0
     sum_db = torch.logaddexp((mel + change) * scale, noise * scale) / scale
     return sum_db.clamp_min(10.0 * math.log10(FLOOR))
+
+
+def stretch_tract(mel: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    """Mel bands (batch, frames, 13) as a vocal tract `factor` (batch,) times as long gives them.
+
+    Band at frequency f takes what was at factor · f, between the two nearest bands; a longer tract
+    has lower resonances.
+    """
+    bands = mel.shape[2]
+    top = 2595.0 * math.log10(1 + 8000 / 700)
+    centre = torch.arange(1, bands + 1, device=mel.device) * (top / (bands + 1))
+    hertz = 700 * (10 ** (centre / 2595) - 1)
+    wanted = 2595 * torch.log10(1 + hertz * factor[:, None] / 700)
+    place = (wanted / (top / (bands + 1)) - 1).clamp(0, bands - 1)
+    low = place.floor().long().clamp_max(bands - 2)
+    share = (place - low)[:, None, :]
+    index = low[:, None, :].expand(-1, mel.shape[1], -1)
+    return mel.gather(2, index) * (1 - share) + mel.gather(2, index + 1) * share
 
 
 def network_input(mel: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,13 @@ from functools import cache
 from pathlib import Path
 
 from align import find_aligner
-from align.confidence import AlignmentLimits, confidence, doubt
+from align.confidence import (
+    AlignmentLimits,
+    confidence,
+    doubt,
+    match_confidence,
+    usual_match,
+)
 from clips import Clip, EngineMissing, Reject, VisemillError, partitions_in, read_clips
 from pipelines.params import load_params
 from pipelines.runner import Done, Task, rejecting, run_partitions
@@ -53,20 +59,30 @@ def run(corpus: str) -> Done:
 
 
 def align_partition(task: Task, params: AlignParams) -> Iterator[Clip | Reject]:
-    """The aligned clips of one partition."""
-    aligner = find_aligner(params.aligner)
+    """The aligned clips of one partition, which holds (nearly) all clips of its speakers."""
+    aligner = find_aligner(params.aligner, pronounce=pronounce)
+    aligned: list[Clip] = []
     for clip in read_clips(Path(task.details)):
-        more = {"text": clip.text, "source": clip.source}
         try:
-            aligned = aligner.align(clip)
+            clip = aligner.align(clip)
         except VisemillError as error:
+            more = {"text": clip.text, "source": clip.source}
             yield rejecting(clip.clip_id, "align", error, **more)
             continue
-        aligned = confidence(aligned)
-        if reason := doubt(aligned, params.limits):
-            yield Reject(clip.clip_id, "align", reason, **more)
+        aligned.append(clip.with_scores(**confidence(clip)))
+    matches: dict[str, dict[str, float]] = {}
+    for clip in aligned:
+        matches.setdefault(clip.speaker, {})[clip.clip_id] = clip.score["align_match"]
+    for clip in aligned:
+        others = [m for name, m in matches[clip.speaker].items() if name != clip.clip_id]
+        usual = usual_match(others) if others else None
+        if reason := doubt(clip.score, params.limits, usual):
+            phrase, _, detail = reason.partition(": ")
+            yield Reject(clip.clip_id, "align", phrase, detail, clip.text, clip.source)
         else:
-            yield aligned
+            match = clip.score["align_match"]
+            sure = match_confidence(match) if usual is None else match_confidence(match, usual)
+            yield clip.with_scores(confidence=sure)
 
 
 @cache

@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 from clips import BadInput, Clip
 from clips.audio import to_flac
 from clips.segment import RATE
+from clips.splits import plain_words
 from clips.store import CLIP_SCHEMA, read_rows, replacing, to_row
 from lipsync.dataset import FeatureRow, write_feature_table
 from lipsync.features import mel
@@ -118,6 +119,7 @@ def run() -> None:
         EXPORT / "cherry" / "lipsync.parquet",
         CHERRY_SCHEMA,
     )
+    _refuse_leaks(EXPORT / "manifest.parquet")
     write_card(EXPORT, CLASSES)
     if _digest_of_reviews() != before:
         raise BadInput(
@@ -243,6 +245,23 @@ def _merge(parts: list[Path], path: Path, schema: pa.Schema) -> None:
             writer.write_table(pq.read_table(part, schema=schema))
     for part in parts:
         part.unlink()
+
+
+def _refuse_leaks(manifest: Path) -> None:
+    """Raises BadInput if a speaker or a sentence of the test split is also in train."""
+    seen: dict[tuple[str, str], set[str]] = {}
+    for row in read_rows(manifest, ["split", "speaker", "text"]):
+        for kind, value in (("speaker", row["speaker"]), ("sentence", plain_words(row["text"]))):
+            seen.setdefault((row["split"], kind), set()).add(value)
+    for kind in ("speaker", "sentence"):
+        leaked = seen.get(("train", kind), set()) & seen.get(("test", kind), set())
+        if leaked:
+            raise BadInput(
+                f"{len(leaked)} of the test split's {kind}s are in train too,"
+                f" such as {min(leaked)!r}",
+                where=str(manifest),
+                remedy="a corpus' own `split` column contradicts itself; mend or drop it",
+            )
 
 
 def _digest_of_reviews() -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ from pipelines.runner import Done, Task, rejecting, run_partitions
 from pipelines.stage import DATA, exit_with
 
 CORPORA = DATA / "corpora"
+
+MANY = 200
+"""Recordings of one speaker beyond which they are spread over all partitions."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +83,23 @@ def run(corpus: str) -> Done:
 
 
 def plan(folders: Iterable[Path], partitions: int) -> list[Task]:
-    """One task for each partition: its recordings by the hash of their clip ids."""
+    """One task for each partition.
+
+    A speaker's recordings stay together (the aligner compares a clip with the speaker's others),
+    unless there are more than MANY: those are spread by the hash of their clip ids.
+    """
     rows: list[list[dict]] = [[] for _ in range(partitions)]
     inputs: list[list[Path]] = [[] for _ in range(partitions)]
     seen: dict[str, str] = {}
     for folder in folders:
         try:
-            for recording in read_folder(folder, CORPORA):
+            recordings = list(read_folder(folder, CORPORA))
+            counts = Counter(recording.speaker for recording in recordings)
+            for recording in recordings:
                 clip_id = clip_id_of(recording)
-                at = partition_of(clip_id, partitions)
+                together = counts[recording.speaker] <= MANY
+                key = f"{recording.corpus}:{recording.speaker}" if together else clip_id
+                at = partition_of(key, partitions)
                 row = {"clip_id": clip_id, **vars(recording)}
                 row["audio"], row["labels"] = str(recording.audio), ""
                 if first := seen.get(clip_id):
@@ -155,7 +167,9 @@ def ingest_one(row: dict, work: Work) -> Clip:
         raise BadManifest(
             "clipped", where=where, remedy=f"{clipped:.1%} of its samples are at the limit"
         )
-    speaker = f"{row['corpus']}:{row['speaker'] or row['utt']}"
+    speaker = row["speaker"] or row["utt"]
+    if ":" not in speaker:  # a speaker of ours, such as espeak:f1, keeps its name
+        speaker = f"{row['corpus']}:{speaker}"
     split = row["split"] or clip_split(
         speaker_split(speaker, work.splits.test_speakers, work.splits.valid_speakers),
         sentence_split(text, work.splits.test_sentences, work.splits.valid_sentences),

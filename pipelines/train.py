@@ -12,14 +12,20 @@ from pipelines.params import load_params
 from pipelines.runner import WORK
 from pipelines.stage import DATA, exit_with, seed
 
+THREADS = 2
+"""Threads of training on a CPU: always the same, since their number changes the last bits."""
+
 MODELS = Path("models")
 CURVES = Path("plots/train")
 
 
 def run() -> None:
     """Writes models/cherry.pt, models/visemill.onnx, and the curves by dvclive."""
+    # Threads that wait must not spin: beside other work that made training 100 times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from dataclasses import replace
 
+    import torch
     from dvclive import Live
     from tqdm import tqdm
 
@@ -28,6 +34,7 @@ def run() -> None:
     from lipsync.export import save_cherry, save_onnx
     from lipsync.train import TrainParams, train
 
+    torch.set_num_threads(THREADS)
     params = replace(load_params("train", TrainParams), seed=seed())
     tables = sorted((DATA / "export" / "features").glob("*.parquet"))
     corpus, valid = (load_feature_tables(tables, split) for split in ("train", "valid"))

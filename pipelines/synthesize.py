@@ -1,0 +1,116 @@
+"""Stage `synthesize@engine`: the chosen sentences, spoken by an engine that knows its timing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from clips import Clip, Reject, VisemillError, draw_stream, partition_name, partition_of
+from clips.splits import speaker_split
+from pipelines.ingest import Splits
+from pipelines.inputs import engines_found
+from pipelines.params import load_params
+from pipelines.prompts import CHOSEN, read_prompts
+from pipelines.runner import Done, Task, rejecting, run_partitions
+from pipelines.stage import DATA, exit_with, seed
+from synth import Prompt, Voice, find_engine
+
+EMBEDDED = ("espeak",)
+"""Engines that come with the project's own dependencies; others join where they are installed."""
+
+
+@dataclass(frozen=True)
+class SynthesizeParams:
+    """The `synthesize` block of params.yaml.
+
+    voices_per_prompt: how many voices speak each sentence, by language.
+    """
+
+    partitions: int
+    voices_per_prompt: dict[str, int]
+    max_rejects: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker of this stage needs."""
+
+    engine: str
+    seed: int
+
+
+def run(engine: str) -> Done:
+    """Writes datasets/synthesize/<engine>; empty if the engine is not part of this run."""
+    params = load_params("synthesize", SynthesizeParams)
+    splits = load_params("splits", Splits)
+    used = engine in (*EMBEDDED, *engines_found())
+    if not used:
+        print(
+            f"synthesize: {engine} is not part of this run (see visemill doctor)", file=sys.stderr
+        )
+    tasks = plan(engine, params, splits) if used else []
+    return run_partitions(
+        f"synthesize-{engine}",
+        synthesize_partition,
+        tasks,
+        DATA / "synthesize" / engine,
+        Work(engine, seed()),
+        rooms=("synth", "clips"),
+        max_rejects=params.max_rejects,
+        versions=find_engine(engine).require() if used else "",
+    )
+
+
+def plan(engine: str, params: SynthesizeParams, splits: Splits) -> list[Task]:
+    """Who says what: each sentence by voices of its own split, drawn for it alone."""
+    spoken: list[list[dict]] = [[] for _ in range(params.partitions)]
+    voices: dict[str, list[Voice]] = {}
+    for prompt in read_prompts(CHOSEN):
+        language = prompt.language
+        if language not in voices:
+            voices[language] = list(find_engine(engine).voices(language))
+        fitting = [v for v in voices[language] if _split_of(v, splits) == prompt.split]
+        rng = draw_stream(seed(), f"synthesize {engine}", prompt.prompt_id)
+        count = min(len(fitting), params.voices_per_prompt.get(language, 1))
+        for at in rng.permutation(len(fitting))[:count]:
+            voice = fitting[at]
+            clip_id = f"{engine}-{voice.name}-{prompt.prompt_id}"
+            row = {"clip_id": clip_id, "prompt": _fields(prompt), "voice": _fields(voice)}
+            spoken[partition_of(clip_id, params.partitions)].append(row)
+    return [
+        Task(partition_name(number), (), sorted(rows, key=lambda row: row["clip_id"]))
+        for number, rows in enumerate(spoken)
+    ]
+
+
+def synthesize_partition(task: Task, work: Work) -> Iterator[Clip | Reject]:
+    """The clips of one partition."""
+    engine = find_engine(work.engine)
+    for row in task.details:
+        prompt, voice = Prompt(**row["prompt"]), Voice(**row["voice"])
+        rng = draw_stream(work.seed, "synthesize", row["clip_id"])
+        try:
+            yield engine.speak(prompt, voice, engine.draw(rng, prompt, voice), row["clip_id"])
+        except VisemillError as error:
+            yield rejecting(row["clip_id"], "synthesize", error, text=prompt.text)
+
+
+def _split_of(voice: Voice, splits: Splits) -> str:
+    return speaker_split(voice.speaker, splits.test_speakers, splits.valid_speakers)
+
+
+def _fields(value: Prompt | Voice) -> dict:
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+def main() -> None:
+    """Command line: `python -m pipelines.synthesize ENGINE`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("engine")
+    run(parser.parse_args().engine)
+
+
+if __name__ == "__main__":
+    exit_with(main)

@@ -1,0 +1,222 @@
+"""espeak-ng: formant voices in many accents, in the process itself, with every phone's time.
+
+Phones come as starts, exact to the sample; the measured offset against the waveform is 0 ms
+(see tests/synth/test_espeak.py). Voiceless stops are put right by synth.closures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import soxr
+import yaml
+
+from clips import RATE, SILENCE, Clip, EngineFailed, Segment
+from synth.closures import FRICATIVES, VOICELESS_STOPS, move_closures
+from synth.engine import Engine, Prompt, Voice, base_language, draw_silences, frame_speech
+from synth.espeak_library import INSTALL, NATIVE_RATE, EspeakLibrary, Event
+from synth.ipa import parts_of, plain_symbol
+from synth.text import clean_text
+
+_VOICES = Path(__file__).with_name("espeak_voices.yaml")
+_VOLUME = 70  # of 200; at 100 the loudest variants clip inside the library
+_LIBRARY = EspeakLibrary()
+
+
+@dataclass(frozen=True, slots=True)
+class EspeakParams:
+    """rate: words/min. pitch, range: espeak's own 0..99. wordgap: units of 10 ms at normal speed.
+
+    lead, trail: samples of digital silence (zeros) around the speech, 16 kHz.
+    """
+
+    rate: int
+    pitch: int
+    range: int
+    wordgap: int
+    lead: int
+    trail: int
+
+
+class Espeak(Engine):
+    """The engine that is always there: a wheel carries the library and its data."""
+
+    name = "espeak"
+    licence = "CC0-1.0"
+    attribution = "synthesized by eSpeak NG"
+    install_line = INSTALL
+
+    def version(self) -> str | None:
+        return _version()
+
+    def voices(self, language: str) -> tuple[Voice, ...]:
+        table = _read_voices()
+        accents = table["accents"].get(base_language(language), {})
+        return tuple(
+            Voice(f"{accent}+{variant}", f"espeak:{variant}", accent, sex)
+            for accent in accents
+            if language in (accent, base_language(accent))
+            for sex, variants in table["variants"].items()
+            for variant in variants
+        )
+
+    def draw(self, rng: np.random.Generator, prompt: Prompt, voice: Voice) -> EspeakParams:
+        highest = 60 if voice.sex == "child" else 85  # zac speaks at 350 Hz as it is
+        rate = int(rng.integers(130, 211))
+        pitch = int(rng.integers(20, highest + 1))
+        spread = int(rng.integers(20, 81))
+        wordgap = int(rng.choice([0, 0, 0, 1, 2, 4]))
+        lead, trail = draw_silences(rng)
+        return EspeakParams(rate, pitch, spread, wordgap, lead, trail)
+
+    def speak(self, prompt: Prompt, voice: Voice, params: EspeakParams, clip_id: str) -> Clip:
+        return self.speak_native(prompt, voice, params, clip_id)[0]
+
+    def speak_native(
+        self, prompt: Prompt, voice: Voice, params: EspeakParams, clip_id: str
+    ) -> tuple[Clip, np.ndarray]:
+        """The clip, and the same sound before it was resampled (int16 at NATIVE_RATE)."""
+        self.require()
+        self.check_language(prompt, voice)
+        text = clean_text(prompt.text)
+        samples, events = _LIBRARY.synthesize(
+            text,
+            _file_of(voice.name),
+            {
+                "rate": params.rate,
+                "volume": _VOLUME,
+                "pitch": params.pitch,
+                "range": params.range,
+                "wordgap": params.wordgap,
+            },
+        )
+        audio = soxr.resample(samples / 32768, NATIVE_RATE, RATE, quality="HQ")
+        sounds = _sounds(events, len(audio), voice.language)
+        if not any(sound.segment.label != SILENCE for sound in sounds):
+            raise EngineFailed(
+                "espeak-ng spoke nothing", where=f"text {text[:40]!r}", remedy="leave it out"
+            )
+        segments = [sound.segment for sound in sounds]
+        audio, phones, shift = frame_speech(audio, segments, params.lead, params.trail)
+        phones = move_closures(phones, audio, labels=VOICELESS_STOPS | FRICATIVES)
+        spoken = iter([sound for sound in sounds if sound.segment.label != SILENCE])
+        sources = [None if phone.label == SILENCE else next(spoken) for phone in phones]
+        clip = self.make_clip(
+            prompt,
+            voice,
+            params,
+            clip_id,
+            text=text,
+            audio=audio,
+            phones=phones,
+            words=_words(phones, [-1 if s is None else s.position for s in sources], text),
+            ipa=tuple("" if s is None else s.ipa for s in sources),
+        )
+        return clip, _native(samples, shift, len(clip))
+
+    def phones_of(self, text: str, voice: str = "en-us") -> list[str]:
+        """The phones (ARPAbet, no silence) of a text in an accent, without making sound.
+
+        Raises BadText, BadParams.
+        """
+        names = _LIBRARY.phonemes(clean_text(text), _file_of(voice))
+        symbols = filter(None, map(plain_symbol, names))
+        return [part.phone for symbol in symbols for part in parts_of(symbol, voice)]
+
+
+def phones_of(text: str, voice: str = "en-us") -> list[str]:
+    """The phones of a text by espeak's rules; see Espeak.phones_of.
+
+    >>> phones_of("Boys hum.")
+    ['B', 'OY', 'Z', 'HH', 'AH', 'M']
+    """
+    return Espeak().phones_of(text, voice)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    segment: Segment
+    ipa: str
+    position: int  # of its word in the text; -1 for silence
+
+
+def _sounds(events: list[Event], length: int, language: str) -> list[_Sound]:
+    """Phones that tile `length` samples at 16 kHz, before closures are moved."""
+    starts = [min(length, round(event.sample * RATE / NATIVE_RATE)) for event in events]
+    sounds: list[_Sound] = []
+
+    def add(label: str, ipa: str, start: int, end: int, position: int) -> None:
+        if end > start:  # some sounds are named but get no time of their own
+            sounds.append(_Sound(Segment(label, start, end), ipa, position))
+
+    add(SILENCE, "", 0, starts[0] if starts else length, -1)
+    for event, start, end in zip(events, starts, [*starts[1:], length]):
+        symbol = plain_symbol(event.name)
+        if not symbol:
+            add(SILENCE, "", start, end, -1)
+            continue
+        share = 0.0
+        for part in parts_of(symbol, language):
+            first = start + round(share * (end - start))
+            share += part.share
+            last = start + round(share * (end - start))
+            add(part.phone, part.ipa, first, last, event.position)
+    return sounds
+
+
+def _words(phones: Sequence[Segment], positions: Sequence[int], text: str) -> tuple[Segment, ...]:
+    """The words of the text with the time of their phones; positions: as in _Sound, per phone.
+
+    A word whose phones espeak counts to its neighbour ("of the") is written with it.
+    """
+    tokens = [match for match in re.finditer(r"\S+", text) if re.search(r"\w", match.group())]
+    spans: list[tuple[int, int, int]] = []  # number of the token, start, end
+    for phone, position in zip(phones, positions):
+        if position < 0:
+            continue
+        # The place may be that of a dash or space before the word.
+        number = next((n for n, t in enumerate(tokens) if t.end() > position), len(tokens) - 1)
+        if spans and spans[-1][0] == number:
+            spans[-1] = (number, spans[-1][1], phone.end)
+        else:
+            spans.append((number, phone.start, phone.end))
+    words = []
+    for place, (number, start, end) in enumerate(spans):
+        until = spans[place + 1][0] if place + 1 < len(spans) else len(tokens)
+        first = number if place else 0
+        label = " ".join(token.group().strip("\"'.,;:!?¿¡()-/") for token in tokens[first:until])
+        words.append(Segment(label, start, end))
+    return tuple(words)
+
+
+def _native(samples: np.ndarray, shift: int, length: int) -> np.ndarray:
+    """The engine's own samples cut and filled as the clip was (`length` samples at 16 kHz)."""
+    before = round(shift * NATIVE_RATE / RATE)
+    native = np.zeros(round(length * NATIVE_RATE / RATE), dtype=np.int16)
+    kept = samples[max(0, -before) :][: len(native) - max(0, before)]
+    native[max(0, before) : max(0, before) + len(kept)] = kept
+    return native
+
+
+@cache
+def _version() -> str | None:
+    return _LIBRARY.version()
+
+
+@cache
+def _read_voices() -> dict:
+    return yaml.safe_load(_VOICES.read_text("utf-8"))
+
+
+def _file_of(voice: str) -> str:
+    """The library's own name of a voice such as "en-gb+f2"."""
+    accent, plus, variant = voice.partition("+")
+    for accents in _read_voices()["accents"].values():
+        if accent in accents:
+            return f"{accents[accent]}{plus}{variant}"
+    return voice
