@@ -61,7 +61,8 @@ class TrainParams:
     noise floor is drawn evenly between them, per sequence; noise_flutter_db: how much that noise
     varies from frame to frame. tract: standard deviation of the logarithm of the vocal tract's
     length, per sequence (0.1: a third of the sequences sound over 10 % longer or shorter).
-    contrast: likewise of the spectral contrast around each frame's mean. lip_weight: how much more a frame of F or M counts.
+    contrast: likewise of the spectral contrast around each frame's mean. lip_weight: how much
+    more a frame of F or M counts.
     """
 
     epochs: int = 30

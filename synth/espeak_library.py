@@ -113,12 +113,15 @@ class EspeakLibrary:
         return np.frombuffer(samples, dtype=np.int16), events
 
     def phonemes(self, text: str, voice: str) -> list[str]:
-        """The IPA names of the phonemes of a text, without making sound (0.1 ms a sentence)."""
+        """The IPA names of the phonemes of a text, without making sound.
+
+        The library starts afresh (0.7 ms): what it said before changes some pronunciations.
+        """
         data = ctypes.create_string_buffer(text.encode())
         place = c_void_p(ctypes.addressof(data))
         names: list[str] = []
         with self._lock:
-            library = self._library or self._load()
+            library = self._load()
             self._set_voice(library, voice)
             while place.value:
                 clause = library.espeak_TextToPhonemes(

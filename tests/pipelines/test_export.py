@@ -37,7 +37,7 @@ def project(tmp_path, monkeypatch) -> Path:
         make_clip("s-train", 3.0, split="train"),
         make_clip("s-short", 1.0, split="train", licence="MIT"),
         make_clip("s-valid", 1.0, split="valid", speaker="other"),
-        make_clip("s-test", 1.0, split="test", speaker="third"),
+        make_clip("s-test", 1.0, split="test", speaker="third", text="another sentence"),
         make_clip("s-unused", 1.0, split="unused"),
         make_clip("s-noisy", 1.0, audio=loud_silence()),
     ]
@@ -223,6 +223,18 @@ def test_the_export_can_ask_for_licences(project):
     run_all()
     manifest = pandas.read_parquet("datasets/export/manifest.parquet")
     assert list(manifest["clip_id"]) == ["s-short"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"text": "Pa!"}, "sentences are in train too"), ({"speaker": "tester"}, "speakers are in")],
+)
+def test_a_speaker_or_sentence_of_test_in_train_stops_the_export(project, change, message):
+    path = source_folder("espeak") / partition_name(0)
+    clips = [c.with_(**change) if c.split == "test" else c for c in read_clips(path)]
+    write_clips(path, clips)
+    with pytest.raises(BadInput, match=message):
+        run_all()
 
 
 def test_the_same_clips_export_the_same_bytes_on_any_number_of_workers(project, monkeypatch):

@@ -13,6 +13,7 @@ from clips import SILENCE, BadParams, BadText, draw_stream
 from synth import Prompt, clean_text, find_engine
 from synth.espeak import phones_of
 from synth.espeak_library import NATIVE_RATE
+from synth.grammar import generate
 
 ENGINE = find_engine("espeak")
 
@@ -164,3 +165,13 @@ def test_a_hole_in_the_table_names_the_symbol(monkeypatch):
 def test_clean_text_is_what_is_stored():
     text = "“Don’t”—she said…"
     assert speak(text).text == clean_text(text) == '"Don\'t" - she said...'
+
+
+def test_pronunciations_do_not_depend_on_what_was_said_before():
+    engine = find_engine("espeak")
+    texts = [*generate(60, 3), "It is 3 o'clock, read it!", "No."]
+    first = [engine.phones_of(text) for text in texts]
+    voice = engine.voices("de")[0]
+    prompt = Prompt("x", "Guten Morgen, liebe Leute.", "de")
+    engine.speak(prompt, voice, engine.draw(draw_stream(1, "t", "x"), prompt, voice), "x")
+    assert [engine.phones_of(text) for text in reversed(texts)][::-1] == first
