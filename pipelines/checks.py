@@ -8,9 +8,7 @@ import numpy as np
 
 from clips import SILENCE, Clip
 from clips.segment import RATE
-from visemes.inventory import VOWELS
-
-CLOSED = frozenset("P B M".split())
+from visemes.inventory import CLOSED, VOWELS
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ ARPABET = tuple(
 
 VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
 
+CLOSED = frozenset("P B M".split())
+"""The phones whose lips must meet."""
+
 _FOLDER = Path(__file__).parent / "inventories"
 
 Shapes = tuple[tuple[str, float], ...]

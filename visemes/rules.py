@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from clips.errors import BadParams
-from clips.segment import Segment, merge_equal
-from visemes.inventory import VOWELS, Inventory, Shapes
+from clips.segment import RATE, SILENCE, Segment, merge_equal
+from visemes.inventory import CLOSED, VOWELS, Inventory, Shapes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,23 @@ def hh_takes_next_vowel(gestures: Sequence[Gesture]) -> list[Gesture]:
     return result
 
 
+def short_pauses_hold(gestures: Sequence[Gesture], longest: int) -> list[Gesture]:
+    """In a pause of up to `longest` samples the mouth does not come to rest.
+
+    It keeps the shape it has; before P, B or M it closes at once, since such a silence is the
+    closure. The silences at both ends of a clip are no pauses. Reason: 150 ms are three and a half
+    pictures at 24 per second; a mouth that rests for less than that flickers.
+    """
+    result = list(gestures)
+    for at in range(1, len(result) - 1):
+        pause, following = result[at], result[at + 1]
+        if pause.phone == SILENCE and pause.end - pause.start <= longest:
+            held = result[at - 1].shapes[-1][0]
+            shape = following.shapes[0][0] if following.phone in CLOSED else held
+            result[at] = replace(pause, phone="", shapes=((shape, 1.0),))
+    return result
+
+
 def diphthongs_whole(gestures: Sequence[Gesture]) -> list[Gesture]:
     """Used when `split_diphthongs` is off: a diphthong shows its first shape throughout."""
     return [replace(g, shapes=((g.shapes[0][0], 1.0),)) for g in gestures]
@@ -52,16 +70,23 @@ Rule = Callable[[Sequence[Gesture]], list[Gesture]]
 
 @dataclass(frozen=True)
 class Rules:
-    """Which rules run; the `rules` of the `visemes` block in params.yaml."""
+    """Which rules run; the `rules` of the `visemes` block in params.yaml.
+
+    pause_seconds: the longest silence that `short_pauses_hold` holds through.
+    """
 
     split_diphthongs: bool = True
     hh_takes_next_vowel: bool = True
+    short_pauses_hold: bool = True
+    pause_seconds: float = 0.15
 
     def chosen(self) -> tuple[Rule, ...]:
         """The rules to run, in order."""
         rules: list[Rule] = []
         if self.hh_takes_next_vowel:
             rules.append(hh_takes_next_vowel)
+        if self.short_pauses_hold:
+            rules.append(partial(short_pauses_hold, longest=round(self.pause_seconds * RATE)))
         if not self.split_diphthongs:
             rules.append(diphthongs_whole)
         return tuple(rules)

@@ -69,6 +69,22 @@ def test_rules_can_be_switched_off():
     assert shown("AY", rules=Rules(split_diphthongs=False)) == "Ah"
 
 
+@pytest.mark.parametrize(
+    ("phones", "visemes"),
+    [
+        ("SIL S IY SIL S SIL", "Neutral S Ee S Neutral"),
+        ("SIL AA SIL P AA SIL", "Neutral Ah M Ah Neutral"),
+        ("SIL OW SIL AA SIL", "Neutral Oh Woo Ah Neutral"),
+        ("SIL F SIL", "Neutral F Neutral"),
+    ],
+)
+def test_the_mouth_holds_through_a_short_pause(phones, visemes):
+    assert shown(phones, length=2400) == visemes
+    assert "Neutral" in shown(phones, length=2401).split()[1:-1] or phones.count("SIL") == 2
+    off = Rules(short_pauses_hold=False)
+    assert shown(phones, rules=off).split().count("Neutral") == phones.split().count("SIL")
+
+
 def test_a_diphthong_is_split_by_its_shares():
     track = to_visemes([Segment("AY", 0, 1000)], INVENTORY)
     assert track == (Segment("Ah", 0, 600), Segment("Ee", 600, 1000))
