@@ -29,6 +29,7 @@ from lipsync.train import (
     main,
     mean_loss,
     network_input,
+    stretch_tract,
     train,
 )
 
@@ -346,3 +347,40 @@ def test_a_trained_network_goes_back_and_forth_with_cherrys_format(tmp_path):
     net = CherryNet()
     net.load_state_dict(torch.load(tmp_path / "a.pt", weights_only=True), strict=True)
     assert weights(net) == weights(trained.last)
+
+
+def test_a_tract_of_the_same_length_changes_nothing():
+    mel = torch.randn(3, 20, 13)
+    assert torch.allclose(stretch_tract(mel, torch.ones(3)), mel, atol=1e-4)
+
+
+def test_a_longer_tract_moves_a_resonance_down():
+    mel = torch.full((2, 1, 13), -60.0)
+    mel[:, :, 6] = 0.0
+    longer, shorter = stretch_tract(mel, torch.tensor([1.25, 0.8]))[:, 0]
+    bands = torch.arange(13.0)
+
+    def centre(levels: torch.Tensor) -> float:
+        power = 10 ** (levels / 10)
+        return float((bands * power).sum() / power.sum())
+
+    assert centre(longer) < 6 - 0.3
+    assert centre(shorter) > 6 + 0.3
+
+
+def test_contrast_keeps_each_frames_mean_and_changes_its_spread():
+    mel = 20 * torch.randn(4, 50, 13)
+    params = TrainParams(
+        gain_db=0, tilt_db=0, band_db=0, noise_low_db=-200, noise_high_db=-200, contrast=0.5
+    )
+    changed = augment(mel, params, torch.Generator().manual_seed(1))
+    assert torch.allclose(changed.mean(2), mel.mean(2), atol=1e-2)
+    ratio = changed.std(2) / mel.std(2)
+    assert (ratio.std(1) < 1e-2).all(), "one contrast for a whole sequence"
+    assert (ratio.mean(1) - 1).abs().max() > 0.05
+
+
+@pytest.mark.parametrize("name", ["tract", "contrast", "band_db"])
+def test_a_negative_spread_is_refused(name):
+    with pytest.raises(BadInput, match=name):
+        TrainParams(**{name: -0.1})
