@@ -14,7 +14,7 @@ ENGINES ?= found
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: repro test ui bench lint clean
+.PHONY: repro test bench lint clean
 
 repro: .venv/installed
 	$(BIN)/visemill inputs --recordings $(RECORDINGS) --truth $(TRUTH) --rival "$(RIVAL)" --engines $(ENGINES)
@@ -42,5 +42,6 @@ lint: .venv/installed-test
 	$(PIP) -e ".[test]"
 	touch $@
 
+# Partitions in progress; DVC's outputs stay.
 clean:
 	rm -rf .work

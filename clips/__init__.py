@@ -20,7 +20,6 @@ from clips.store import (
     partition_name,
     partitions_in,
     read_clips,
-    read_heads,
     read_rejects,
     replacing,
     write_clips,
@@ -33,7 +32,7 @@ __all__ = [
     "BadAudio", "BadInput", "BadLabels", "BadManifest", "BadParams", "BadText",
     "Clip", "EngineFailed", "EngineMissing", "Op", "Reject", "Segment", "VisemillError",
     "cut", "draw_stream", "find_faults", "from_flac", "merge_equal", "partition_name",
-    "partition_of", "partitions_in", "read_audio", "read_clips", "read_heads", "read_rejects",
+    "partition_of", "partitions_in", "read_audio", "read_clips", "read_rejects",
     "read_textgrid", "replacing", "tile", "to_flac", "to_grid", "unit_hash", "warp",
     "write_clips", "write_rejects", "write_textgrid",
 ]  # fmt: skip

@@ -92,9 +92,9 @@ def read_audio(path: str | Path, *, max_seconds: float = 3600.0) -> np.ndarray:
         raise BadAudio("holds no samples", where=where, remedy="record it again or leave it out")
     if 0 < claimed < 2**62 and count < claimed * 0.99:  # MP3 headers are off by a few frames
         raise BadAudio(
-            f"is truncated: {count} of {claimed} frames could be read",
+            "is truncated",
             where=where,
-            remedy="copy the file again",
+            remedy=f"{count} of {claimed} frames could be read: copy the file again",
         )
     samples = np.concatenate(blocks)
     if not np.isfinite(samples).all():
@@ -103,6 +103,8 @@ def read_audio(path: str | Path, *, max_seconds: float = 3600.0) -> np.ndarray:
         )
     if rate != RATE:
         samples = soxr.resample(samples, rate, RATE, quality="HQ")
+    if not len(samples):
+        raise BadAudio("holds no samples", where=where, remedy="record it again or leave it out")
     return samples.astype(np.float32)
 
 

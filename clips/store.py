@@ -151,11 +151,6 @@ def read_clips(path: str | Path) -> Iterator[Clip]:
     return (from_row(row) for row in read_rows(path))
 
 
-def read_heads(path: str | Path, columns: list[str]) -> Iterator[dict]:
-    """Some columns of a partition, without touching the audio."""
-    return read_rows(path, columns)
-
-
 def write_rejects(path: str | Path, rejects: Iterable[Reject]) -> int:
     """Rejected clips with their reasons, sorted by clip. Returns their number."""
     ordered = sorted(rejects, key=lambda reject: (reject.clip_id, reject.reason))

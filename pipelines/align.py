@@ -29,10 +29,10 @@ from synth import find_engine
 
 @dataclass(frozen=True)
 class AlignParams:
-    """The `align` block of params.yaml."""
+    """The `align` block of params.yaml. max_rejects: the limit of each corpus."""
 
     aligner: str
-    max_rejects: float
+    max_rejects: dict[str, float]
     limits: AlignmentLimits = field(default_factory=AlignmentLimits)
 
 
@@ -53,7 +53,7 @@ def run(corpus: str) -> Done:
         DATA / "align" / corpus,
         params,
         rooms=("align", "clips", "synth"),
-        max_rejects=params.max_rejects,
+        max_rejects=params.max_rejects.get(corpus, 1.0),
         versions=[params.aligner, version],
     )
 

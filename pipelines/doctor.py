@@ -31,14 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the report; 1 if something that every run needs is missing."""
-    findings = list(find_all())
-    for finding in findings:
+    missing = []
+    for finding in find_all():
         mark = "found    " if finding.version else ("MISSING  " if finding.needed else "not found")
         version = finding.version or "-"
         print(f"{mark}  {finding.kind:8s} {finding.name:18s} {version:16s} {finding.use}")
         if not finding.version:
             print(f"{'':21s}to get it: {finding.install}")
-    missing = [f.name for f in findings if f.needed and not f.version]
+        if finding.needed and not finding.version:
+            missing.append(finding.name)
     if missing:
         print(f"\nA run needs {', '.join(missing)}.", file=sys.stderr)
     return 1 if missing else 0
@@ -110,8 +111,10 @@ def _program(name: str, *arguments: str) -> str:
 
 
 def _cuda() -> str:
-    import torch
-
+    try:
+        import torch
+    except ImportError:
+        return ""
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
 
 

@@ -26,7 +26,7 @@ from pipelines.inputs import TRUTH, folders_in, rival_model
 from pipelines.params import load_params
 from pipelines.report import Example, write_report
 from pipelines.stage import DATA, exit_with
-from pipelines.train import CURVES, MODELS
+from pipelines.train import MODELS
 from pipelines.truth import read_truth
 from pipelines.visemes import VisemesParams
 from visemes.classes import CLASSES
@@ -60,10 +60,11 @@ def run() -> None:
     metrics: dict[str, dict] = {"held_out": {}, "truth": {}}
     tallies: dict[str, Tally] = {}
     held_out = load_feature_tables(sorted((DATA / "export/features").glob("*.parquet")), "test")
-    for name, model in models.items():
+    for name, model in models.items() if len(held_out) else ():
         tally = tallies[f"{name} on held-out clips"] = measure_held_out(model, held_out)
         metrics["held_out"][name] = tally.figures()
-    for folder in [*map(Path, params.truth), *folders_in(TRUTH)]:
+    named = {Path(folder).resolve(): None for folder in params.truth}
+    for folder in dict.fromkeys([*named, *folders_in(TRUTH)]):
         clips = read_truth(folder, inventory, mouths.rules)
         for name, model in models.items():
             by_gain = {f"{gain:+g} dB": measure_truth(model, clips, gain) for gain in params.gains}
@@ -80,8 +81,10 @@ def run() -> None:
     text = json.dumps(_rounded(metrics), indent=1, sort_keys=True)
     (METRICS / "evaluate.json").write_text(text + "\n")
     PLOTS.mkdir(exist_ok=True)
-    _write_confusion(PLOTS / "confusion.csv", tallies["visemill on held-out clips"])
-    write_report(REPORTS, metrics, tallies, _example(models["visemill"]), CURVES)
+    shown = next((tally for name, tally in tallies.items() if "visemill" in name), Tally())
+    _write_confusion(PLOTS / "confusion.csv", shown)
+    history = json.loads((MODELS / "history.json").read_text())
+    write_report(REPORTS, metrics, tallies, example_of(models["visemill"]), history)
 
 
 def measure_held_out(model: Model, corpus) -> Tally:
@@ -104,7 +107,7 @@ def measure_truth(model: Model, clips, gain: float) -> Tally:
     return tally
 
 
-def _example(model: Model) -> Example | None:
+def example_of(model: Model) -> Example | None:
     """The first held-out clip of three to five seconds, to look at in the report."""
     for path in sorted((DATA / "export" / "parquet").glob("test-*.parquet")):
         for row in read_rows(path):

@@ -39,7 +39,7 @@ from pipelines.params import load_params
 from pipelines.runner import SideFile, Task, run_partitions
 from pipelines.sources import all_partitions, labelled_clips, source_folder
 from pipelines.stage import DATA, exit_with
-from pipelines.triage import APPROVED, REVIEWS
+from pipelines.triage import APPROVED, BASES, REVIEWS
 from visemes.classes import CLASSES
 from visemes.frames import classes_at_rate, frame_classes
 
@@ -78,6 +78,11 @@ class ExportParams:
     licences: tuple[str, ...]
     bases: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        for basis in self.bases:
+            if basis not in BASES:
+                raise ValueError(f"basis {basis!r} is none of {', '.join(BASES)}")
+
 
 def run() -> None:
     """Writes datasets/export. Raises BadInput if reviews moved meanwhile or nothing is approved."""
@@ -104,14 +109,15 @@ def run() -> None:
         tasks,
         EXPORT,
         params,
-        rooms=("clips", "visemes", "lipsync"),
+        rooms=("clips", "visemes", "lipsync", "pipelines/sources.py"),
         schema=MANIFEST_SCHEMA,
     )
     if not done.rows:
         raise BadInput(
-            "no clip is approved",
+            "nothing to export: no clip is approved and passes `export.licences` and `bases`",
             where=str(DATA / "triage"),
-            remedy="see its reasons, loosen `triage:` in params.yaml, or review the waiting clips",
+            remedy="see the reasons there, loosen `triage:` or `export:` in params.yaml, or review"
+            " the waiting clips",
         )
     _merge(sorted(EXPORT.glob("part-*.parquet")), EXPORT / "manifest.parquet", MANIFEST_SCHEMA)
     _merge(

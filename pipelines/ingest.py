@@ -8,6 +8,7 @@ becomes mono 16 kHz; silence at the ends is cut to a margin; loudness and clippi
 from __future__ import annotations
 
 import argparse
+import hashlib
 import re
 import unicodedata
 from collections import Counter
@@ -17,7 +18,17 @@ from pathlib import Path
 
 import numpy as np
 
-from clips import BadManifest, Clip, Op, Reject, VisemillError, partition_of, read_audio, to_grid
+from clips import (
+    SPLITS,
+    BadManifest,
+    Clip,
+    Op,
+    Reject,
+    VisemillError,
+    partition_of,
+    read_audio,
+    to_grid,
+)
 from clips.segment import RATE
 from clips.splits import clip_split, sentence_split, speaker_split
 from clips.store import partition_name
@@ -25,22 +36,13 @@ from pipelines.inputs import RECORDINGS, folders_in
 from pipelines.params import load_params
 from pipelines.recordings import Recording, read_folder
 from pipelines.runner import Done, Task, rejecting, run_partitions
+from pipelines.splits import Splits
 from pipelines.stage import DATA, exit_with
 
 CORPORA = DATA / "corpora"
 
 MANY = 200
 """Recordings of one speaker beyond which they are spread over all partitions."""
-
-
-@dataclass(frozen=True)
-class Splits:
-    """Shares of speakers and sentences that are held out (0..1); see clips.splits."""
-
-    test_speakers: float
-    valid_speakers: float
-    test_sentences: float
-    valid_sentences: float
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class IngestParams:
     min_level_db: float
     max_clipped_share: float
     max_rejects: float
+
+    def __post_init__(self) -> None:
+        if self.partitions < 1:
+            raise ValueError(f"partitions is {self.partitions}, below 1")
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def run(corpus: str) -> Done:
         tasks,
         DATA / "ingest" / corpus,
         Work(params, splits),
-        rooms=("clips",),
+        rooms=("clips", "pipelines/recordings.py"),
         max_rejects=params.max_rejects,
     )
 
@@ -102,13 +108,16 @@ def plan(folders: Iterable[Path], partitions: int) -> list[Task]:
                 at = partition_of(key, partitions)
                 row = {"clip_id": clip_id, **vars(recording)}
                 row["audio"], row["labels"] = str(recording.audio), ""
-                if first := seen.get(clip_id):
-                    row["fault"] = f"the same id as {first}"
+                if recording.fault:
+                    pass
+                elif first := seen.get(clip_id):
+                    row["fault"] = "the same id as another recording"
+                    row["where"] = f"{recording.where}, {first}: give each an `utt` of its own"
                 else:
                     inputs[at].append(recording.audio)
                 seen.setdefault(clip_id, recording.where)
                 rows[at].append(row)
-        except BadManifest as error:
+        except VisemillError as error:
             rows[0].append({"clip_id": folder.name, "fault": error.what, "where": str(error)})
     return [
         Task(partition_name(n), tuple(inputs[n]), sorted(rows[n], key=lambda row: row["clip_id"]))
@@ -117,9 +126,16 @@ def plan(folders: Iterable[Path], partitions: int) -> list[Task]:
 
 
 def clip_id_of(recording: Recording) -> str:
-    """`corpus-utt`, with anything but letters, digits and _=@- turned into `_`."""
-    plain = unicodedata.normalize("NFKD", f"{recording.corpus}-{recording.utt}")
-    return re.sub(r"[^A-Za-z0-9_=@-]", "_", plain)[:160].lstrip("_=@-") or "x"
+    """`corpus-utt`, with anything but letters, digits and _=@- turned into `_`.
+
+    A name that this changes gains eight digits of a hash, so that two never become one.
+    """
+    name = f"{recording.corpus}-{recording.utt}"
+    plain = re.sub(r"[^A-Za-z0-9_=@-]", "_", unicodedata.normalize("NFKD", name))
+    plain = plain[:160].lstrip("_=@-") or "x"
+    if plain == name:
+        return plain
+    return f"{plain}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
 def ingest_partition(task: Task, work: Work) -> Iterator[Clip | Reject]:
@@ -129,7 +145,7 @@ def ingest_partition(task: Task, work: Work) -> Iterator[Clip | Reject]:
             yield Reject(row["clip_id"], "ingest", row["fault"], row["where"], row.get("text", ""))
             continue
         try:
-            yield ingest_one(row, work)
+            yield ingest_one(row, work).validate()
         except VisemillError as error:
             yield rejecting(row["clip_id"], "ingest", error, text=row["text"], source=row["corpus"])
 
@@ -147,6 +163,12 @@ def ingest_one(row: dict, work: Work) -> Clip:
     text = unicodedata.normalize("NFC", row["text"]).strip()
     if not text:
         raise BadManifest("no text", where=where, remedy="write what is said in column `text`")
+    if row["split"] not in SPLITS:
+        raise BadManifest(
+            "unknown split",
+            where=where,
+            remedy=f"{row['split']!r} is none of train, valid, test, or empty",
+        )
     audio = read_audio(row["audio"], max_seconds=params.max_seconds)
     peak = float(np.abs(audio).max())
     clipped = float(np.mean(np.abs(audio) >= min(0.999, peak * 0.9999))) if peak >= 0.98 else 0.0
@@ -167,7 +189,8 @@ def ingest_one(row: dict, work: Work) -> Clip:
         raise BadManifest(
             "clipped", where=where, remedy=f"{clipped:.1%} of its samples are at the limit"
         )
-    speaker = row["speaker"] or row["utt"]
+    # Where nobody knows who speaks ("?"), every recording counts as a speaker of its own.
+    speaker = row["utt"] if row["speaker"] in ("", "?") else row["speaker"]
     if ":" not in speaker:  # a speaker of ours, such as espeak:f1, keeps its name
         speaker = f"{row['corpus']}:{speaker}"
     split = row["split"] or clip_split(

@@ -19,7 +19,7 @@ from clips import BadManifest
 from pipelines.stage import DATA
 
 RECORDINGS, TRUTH, ENGINES = DATA / "recordings", DATA / "truth", DATA / "engines"
-_POINTER = ".folder.json"
+_POINTER, _RIVAL = ".folder.json", "rival.json"
 
 
 def write_inputs(
@@ -30,7 +30,11 @@ def write_inputs(
     Raises BadManifest for a folder that does not exist.
     """
     _point(RECORDINGS, recordings)
-    _point(TRUTH, truth, rival=str(Path(rival).resolve()) if rival and truth else "")
+    _point(TRUTH, truth)
+    if rival and folders_in(TRUTH):
+        _write(TRUTH / _RIVAL, {"model": str(Path(rival).resolve()), "sum": _sum(Path(rival))})
+    else:
+        (TRUTH / _RIVAL).unlink(missing_ok=True)
     found = ENGINES / "found.json"
     if engines:
         _write(found, {"engines": sorted(engines)})
@@ -47,10 +51,8 @@ def folders_in(directory: Path) -> list[Path]:
 
 def rival_model() -> Path | None:
     """The rival's weights to measure beside ours, if this run was given any."""
-    for pointer in sorted(TRUTH.glob(f"*{_POINTER}")):
-        if rival := _read(pointer).get("rival"):
-            return Path(rival)
-    return None
+    pointer = TRUTH / _RIVAL
+    return Path(_read(pointer)["model"]) if pointer.is_file() else None
 
 
 def engines_found() -> tuple[str, ...]:
@@ -59,14 +61,20 @@ def engines_found() -> tuple[str, ...]:
     return tuple(_read(found)["engines"]) if found.is_file() else ()
 
 
-def _point(directory: Path, folders: Sequence[str], **more: str) -> None:
+def _point(directory: Path, folders: Sequence[str]) -> None:
     wanted = {}
     for name in folders:
         folder = Path(name).resolve()
         if not folder.is_dir():
             raise BadManifest("is not a folder", where=name, remedy="check the path")
-        content = {"folder": str(folder), "fingerprint": _fingerprint(folder), **more}
-        wanted[directory / f"{folder.name}{_POINTER}"] = content
+        pointer = directory / f"{folder.name}{_POINTER}"
+        if pointer in wanted and wanted[pointer]["folder"] != str(folder):
+            raise BadManifest(
+                f"has the same name as {wanted[pointer]['folder']}",
+                where=name,
+                remedy="rename one of the two: a folder's name is part of its clips' ids",
+            )
+        wanted[pointer] = {"folder": str(folder), "fingerprint": _fingerprint(folder)}
     for old in directory.glob(f"*{_POINTER}"):
         if old not in wanted:
             old.unlink()
@@ -75,13 +83,22 @@ def _point(directory: Path, folders: Sequence[str], **more: str) -> None:
 
 
 def _fingerprint(folder: Path) -> str:
-    """A hash of every file's name, size and content: the same on every machine."""
+    """A hash of every file's name and content: the same on every machine."""
     state = hashlib.blake2b(digest_size=16)
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "md5").hexdigest()
-        state.update(f"{path.relative_to(folder)}\0{digest}\0".encode())
+        name = str(path.relative_to(folder)).encode("utf-8", "surrogateescape")
+        state.update(name + b"\0" + _sum(path).encode())
     return state.hexdigest()
+
+
+def _sum(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise BadManifest(
+            f"cannot be read ({error.strerror})", where=str(path), remedy="check the path"
+        ) from error
 
 
 def _write(path: Path, content: Any) -> None:
@@ -92,4 +109,9 @@ def _write(path: Path, content: Any) -> None:
 
 
 def _read(path: Path) -> Any:
-    return json.loads(path.read_text())
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BadManifest(
+            "cannot be read", where=str(path), remedy="delete it; `make repro` writes it anew"
+        ) from error

@@ -25,12 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the pointer files and says what they add."""
+    from pipelines.evaluate import EvaluateParams
+    from pipelines.params import load_params
+
     engines = optional_engines() if args.engines == "found" else []
-    write_inputs(args.recordings, args.truth, engines, args.rival)
+    evaluate = load_params("evaluate", EvaluateParams)
+    truth = [*args.truth, *evaluate.truth]
+    write_inputs(args.recordings, truth, engines, args.rival)
     for what, added in (
         ("engines", engines),
         ("recordings", args.recordings),
-        ("hand-labelled speech", args.truth),
+        ("hand-labelled speech", truth),
     ):
         if added:
             print(f"visemill: this run adds {what}: {', '.join(added)}", file=sys.stderr)

@@ -12,10 +12,10 @@ import sys
 from dataclasses import dataclass
 
 from clips.splits import clip_split, speaker_split
-from pipelines.ingest import Splits
 from pipelines.inputs import engines_found
 from pipelines.params import load_params
 from pipelines.prompts import CHOSEN, read_prompts
+from pipelines.splits import Splits
 from pipelines.stage import DATA, exit_with, seed
 from synth.engine import Prompt
 from synth.narrator import narrate
@@ -28,6 +28,10 @@ class NarrateParams:
     """The `narrate` block of params.yaml. count: English sentences to narrate."""
 
     count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 0:
+            raise ValueError(f"count is {self.count}, below 0")
 
 
 def run() -> None:
@@ -42,7 +46,9 @@ def run() -> None:
         return clip_split(part, prompt.split)
 
     engine = "pyttsx3" if "pyttsx3" in engines_found() else "espeak"
-    done = narrate(english[-params.count :], NARRATED, seed(), engine=engine, split=split)
+    done = narrate(
+        english[max(0, len(english) - params.count) :], NARRATED, seed(), engine=engine, split=split
+    )
     print(f"narrate: {done.count} recordings by {done.driver}", file=sys.stderr)
     for reject in done.rejects:
         print(f"  left out: {reject.clip_id}: {reject.reason}", file=sys.stderr)

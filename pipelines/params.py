@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -80,9 +81,18 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin in (dict, Mapping) or hint is dict:
         if not isinstance(value, Mapping):
             raise BadParams(f"is {value!r}, not a block", where=where)
-        return dict(value)
+        if not arguments:
+            return dict(value)
+        return {
+            _convert(arguments[0], key, f"{where} key {key!r}"): _convert(
+                arguments[1], entry, f"{where}.{key}"
+            )
+            for key, entry in value.items()
+        }
     wrong = isinstance(value, bool) != (hint is bool)
     if hint is float and isinstance(value, int | float) and not wrong:
+        if not math.isfinite(value):
+            raise BadParams(f"is {value!r}, not a finite number", where=where, remedy="mend it")
         return float(value)
     if hint is Any or (isinstance(value, hint) and not wrong):
         return value

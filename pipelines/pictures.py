@@ -51,7 +51,7 @@ def draw_clip(
             start, width = segment.start / RATE, segment.samples / RATE
             colour = COLOURS.get(segment.label, "#ffffff")
             axis.axvspan(start, start + width, facecolor=colour, edgecolor="#666666", lw=0.4)
-            if width > 0.035:
+            if width > 0.006 * len(segment.label) * len(audio) / RATE:  # or the name will not fit
                 dark = colour in ("#222222", "#6a3d9a", "#d55e00")
                 axis.text(
                     start + width / 2, 0.5, segment.label, ha="center", va="center",

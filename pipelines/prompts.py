@@ -7,15 +7,14 @@ those of other languages from datasets/prompts/sentences/<language>.txt, all of 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from clips import BadManifest, BadText, replacing
-from pipelines.ingest import Splits
 from pipelines.params import load_params
+from pipelines.splits import Splits
 from pipelines.stage import DATA, exit_with, seed
 from pipelines.visemes import VisemesParams
 from synth import Prompt, clean_text, find_engine
@@ -45,20 +44,18 @@ class PromptsParams:
 
 def write_prompts(path: Path, prompts: list[Prompt]) -> None:
     """Prompts as a tab-separated table."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE)
-        writer.writerow(_COLUMNS)
-        for prompt in prompts:
-            writer.writerow([getattr(prompt, column) for column in _COLUMNS])
+    rows = [_COLUMNS, *([getattr(prompt, column) for column in _COLUMNS] for prompt in prompts)]
+    with replacing(path) as temporary:
+        temporary.write_text("".join("\t".join(row) + "\n" for row in rows), "utf-8")
 
 
 def read_prompts(path: Path) -> Iterator[Prompt]:
     """The prompts of a table. Raises BadManifest that names the file and the line."""
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if next(reader, None) != _COLUMNS:
+    with path.open(encoding="utf-8", newline="\n") as file:
+        rows = (line.rstrip("\n").split("\t") for line in file)
+        if next(rows, None) != _COLUMNS:
             raise BadManifest("is no table of prompts", where=f"{path}:1", remedy="run `prompts`")
-        for number, row in enumerate(reader, 2):
+        for number, row in enumerate(rows, 2):
             if len(row) != len(_COLUMNS):
                 raise BadManifest(f"has {len(row)} cells", where=f"{path}:{number}")
             yield Prompt(**dict(zip(_COLUMNS, row)))
@@ -113,7 +110,8 @@ def read_lines(path: Path) -> tuple[list[str], list[BadLine]]:
         )
     found: dict[str, None] = {}
     bad: list[BadLine] = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, raw in enumerate(path.read_bytes().split(b"\n"), 1):
+        line = raw.decode("utf-8", "replace")
         try:
             if line.strip():
                 found[clean_text(line)] = None

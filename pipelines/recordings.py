@@ -8,7 +8,6 @@ The licence comes from the manifest, else from `corpus.yaml` in the folder, else
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +22,10 @@ _AUDIO_SUFFIXES = (".flac", ".wav", ".ogg", ".mp3", ".opus", ".aiff")
 
 @dataclass(frozen=True)
 class Recording:
-    """One row of a folder: an utterance and where it lies. `where` names the row for messages."""
+    """One row of a folder: an utterance and where it lies. `where` names the row for messages.
+
+    fault: what is wrong with the row; its other fields then mean nothing.
+    """
 
     utt: str
     speaker: str
@@ -36,6 +38,7 @@ class Recording:
     split: str = ""
     labels: Path | None = None
     where: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def read_terms(folder: Path, corpora: Path) -> Terms:
 def read_folder(folder: Path, corpora: Path) -> Iterator[Recording]:
     """The recordings of a folder, in the order of their manifest.
 
-    Raises BadManifest that names the file, the line and the remedy.
+    A row with a fault comes with its `fault`, and the others go on. Raises BadManifest that names
+    the file and the remedy if the folder as a whole cannot be read.
     """
     if not folder.is_dir():
         raise BadManifest("is not a folder", where=str(folder), remedy="check the path")
@@ -91,8 +95,9 @@ def _read_manifest(manifest: Path, terms: Terms) -> Iterator[Recording]:
         raise BadManifest(
             f"cannot be read ({error})", where=str(manifest), remedy="save it as UTF-8 text"
         ) from error
-    rows = csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    header = next(rows, [])
+    # Only line feeds end a line: splitlines() would cut texts at rarer separators too.
+    rows = iter([line.rstrip("\r").split("\t") for line in text.split("\n")])
+    header = next(rows)
     missing = [column for column in REQUIRED if column not in header]
     if missing:
         raise BadManifest(
@@ -101,34 +106,45 @@ def _read_manifest(manifest: Path, terms: Terms) -> Iterator[Recording]:
             remedy="the first line names the columns, separated by tabs: " + ", ".join(REQUIRED),
         )
     for number, cells in enumerate(rows, 2):
-        if not cells:
+        if cells == [""]:
             continue
-        if len(cells) > len(header):
-            raise BadManifest(
-                f"has {len(cells)} cells, the header {len(header)}",
-                where=f"{manifest}:{number}",
-                remedy="a text must not hold a tab",
-            )
+        where = f"{manifest}:{number}"
         row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))]))
         label = row.get("label", "")
+        try:
+            if len(cells) > len(header):
+                raise BadManifest(
+                    "a row has more cells than the header",
+                    where=where,
+                    remedy="a text must not hold a tab",
+                )
+            audio = _inside(folder, row["audio"], where)
+            labels = _inside(folder, label, where) if label else None
+        except BadManifest as error:
+            name = f"{folder.name}-line-{number}"
+            yield Recording(
+                row["utt"] or name, "?", folder, row["text"], terms.language, "", "", folder.name,
+                where=str(error), fault=error.what,
+            )  # fmt: skip
+            continue
         yield Recording(
             utt=row["utt"],
             speaker=row["speaker"],
-            audio=_inside(folder, row["audio"], f"{manifest}:{number}"),
+            audio=audio,
             text=row["text"],
             language=row.get("language") or terms.language,
             licence=row.get("licence") or terms.licence,
             attribution=row.get("attribution") or terms.attribution,
             corpus=folder.name,
             split=row.get("split", ""),
-            labels=_inside(folder, label, f"{manifest}:{number}") if label else None,
-            where=f"{manifest}:{number}",
+            labels=labels,
+            where=where,
         )
 
 
 def _read_transcript(transcript: Path, corpus: str, terms: Terms) -> Iterator[Recording]:
     try:
-        lines = transcript.read_text("utf-8").splitlines()
+        lines = transcript.read_text("utf-8").replace("\r\n", "\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise BadManifest(
             f"cannot be read ({error})", where=str(transcript), remedy="save it as UTF-8 text"
@@ -153,8 +169,8 @@ def _inside(folder: Path, name: str, where: str) -> Path:
     path = folder / name
     if not name or Path(name).is_absolute() or ".." in Path(name).parts:
         raise BadManifest(
-            f"the path {name!r} leads out of its folder" if name else "a path is empty",
+            "a path leads out of its folder" if name else "a path is empty",
             where=where,
-            remedy="write paths relative to the manifest, without `..`",
+            remedy=f"write paths relative to the manifest, without `..`: {name!r}",
         )
     return path

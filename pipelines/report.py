@@ -6,13 +6,16 @@ import base64
 import html
 import io
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from clips import read_rejects
 from clips.segment import RATE, Segment
+from clips.store import read_rows
 from lipsync.metrics import Tally
 from pipelines.pictures import draw_clip, draw_confusion, draw_curves
 from pipelines.stage import DATA
@@ -42,21 +45,28 @@ class Example:
 
 
 def write_report(
-    folder: Path, metrics: dict, tallies: dict[str, Tally], example: Example | None, curves: Path
+    folder: Path,
+    metrics: dict,
+    tallies: dict[str, Tally],
+    example: Example | None,
+    history: list[dict],
 ) -> None:
-    """Writes index.html and its pictures into `folder`."""
+    """Writes index.html and its pictures into `folder`. history: a row for each epoch."""
     folder.mkdir(parents=True, exist_ok=True)
     card = json.loads((DATA / "export" / "dataset.json").read_text("utf-8"))
-    history = json.loads(Path("models/history.json").read_text())
     minutes = sum(split["minutes"] for split in card["splits"].values())
     clips = sum(split["clips"] for split in card["splits"].values())
-    ours = metrics["held_out"]["visemill"]
+    ours = metrics["held_out"].get("visemill")
     parts = [
         "<h1>visemill: what this run made</h1>",
         "<div class=tiles>",
         _tile(f"{minutes:.0f} min", "approved, labelled speech"),
         _tile(str(clips), "clips"),
-        _tile(f"{ours['frame_accuracy']:.1%}", "frames right on unseen voices and sentences"),
+        *(
+            [_tile(f"{ours['frame_accuracy']:.1%}", "frames right on unseen voices and sentences")]
+            if ours
+            else []
+        ),
         *(
             _tile(f"{figures['visemill']['frame_accuracy']:.1%}", f"on hand labels, {name}")
             for name, figures in metrics["truth"].items()
@@ -79,6 +89,11 @@ def write_report(
             ' mouths that the model shows"></p>',
         ]
     parts += ["<h2>How good is the model?</h2>", _figures(metrics)]
+    if not ours:
+        parts.append(
+            "<p class=note>No clip is held out: give <code>splits</code> in params.yaml larger"
+            " shares, or the run more voices.</p>"
+        )
     if not metrics["truth"]:
         parts.append(
             "<p class=note>No hand-labelled speech was given: <code>make repro TRUTH=folder</code>"
@@ -100,6 +115,7 @@ def write_report(
         *(f"<li>{html.escape(name)}: {n} clips</li>" for name, n in card["licences"].items()),
         "</ul>",
     ]
+    parts += ["<h2>What was left out, and why</h2>", _left_out()]
     alignment = metrics.get("alignment")
     if alignment:
         parts += ["<h2>The aligner against known truth</h2>", _pairs(alignment)]
@@ -142,6 +158,23 @@ def _splits(card: dict) -> str:
         rows.append(
             f"<tr><td>{name}<td>{split['clips']}<td>{split['minutes']:.1f}<td>{split['speakers']}"
         )
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _left_out() -> str:
+    """Rejects by stage and reason, and what triage holds back."""
+    counts: Counter = Counter()
+    for folder in ("synthesize/*", "ingest/*", "align/*", "augment", "visemes/*"):
+        for path in sorted(DATA.glob(folder)):
+            stage = str(path.relative_to(DATA))
+            counts.update((stage, reject.reason) for reject in read_rejects(path))
+    for path in sorted(DATA.glob("triage/*/part-*.parquet")):
+        for row in read_rows(path, ["status", "reason"]):
+            if row["status"] != "approved":
+                counts[f"triage: {row['status']}", row["reason"]] += 1
+    rows = ["<tr><th>where<th>reason<th>clips"]
+    for (stage, reason), count in counts.most_common(40):
+        rows.append(f"<tr><td>{html.escape(stage)}<td>{html.escape(reason)}<td>{count}")
     return f"<table>{''.join(rows)}</table>"
 
 

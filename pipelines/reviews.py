@@ -33,7 +33,7 @@ def read_decisions(files: Iterable[Path]) -> dict[str, Decision]:
     """The last decision about each clip. Raises BadManifest that names the file and the line."""
     found: dict[str, Decision] = {}
     for path in files:
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
             if not line.strip():
                 continue
             try:

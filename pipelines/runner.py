@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,14 @@ Work = Callable[[Task, Any], Iterable[Clip | Reject | SideFile | dict]]
 
 def workers() -> int:
     """Worker processes: VISEMILL_WORKERS, or the number of processors. Never changes the output."""
-    return max(1, int(os.environ.get("VISEMILL_WORKERS") or os.cpu_count() or 1))
+    wanted = os.environ.get("VISEMILL_WORKERS") or str(os.cpu_count() or 1)
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise BadInput(
+            f"is {wanted!r}, not a number of processes",
+            where="VISEMILL_WORKERS",
+            remedy="set it to 1 or more, or unset it",
+        )
+    return int(wanted)
 
 
 def run_partitions(
@@ -90,10 +98,10 @@ def run_partitions(
 ) -> Done:
     """Makes every task's partition in `out`, and `out`/rejects.parquet.
 
-    work: yields clips (or rows of `schema`) and rejects. rooms: the packages whose code the result
-    depends on. versions: of the engines used. max_rejects: the share of rejects above which the
-    stage fails (BadInput), after everything is written. Raises what `work` raises, except that
-    a VisemillError for a single clip is `work`'s own business to turn into a Reject.
+    work: yields clips (or rows of `schema`) and rejects. rooms: the packages, and single files of
+    others, whose code the result depends on. versions: of the engines used. max_rejects: the share
+    of rejects above which the stage fails (BadInput), after everything is written. An error about
+    a single clip is `work`'s own business to turn into a Reject; others stop the stage.
     """
     started = time.perf_counter()
     folder = WORK / stage
@@ -162,7 +170,7 @@ def _execute(
             yield _make(work, task, folders[task.name], params, schema)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_quiet_threads) as pool:
+    with _one_thread_each(), ProcessPoolExecutor(count, mp_context=context) as pool:
         futures: list[Future] = [
             pool.submit(_make, work, task, folders[task.name], params, schema) for task in tasks
         ]
@@ -179,10 +187,20 @@ def _execute(
             pool.shutdown(cancel_futures=True)
 
 
-def _quiet_threads() -> None:
-    # One thread in each worker: the workers already fill the processors.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Workers that start meanwhile use one thread each: together they fill the processors."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _make(work: Work, task: Task, folder: Path, params: Any, schema: pa.Schema) -> dict:
@@ -267,8 +285,10 @@ def _file_digest(path: Path) -> str:
 
 
 def _code(work: Work, rooms: Sequence[str]) -> list[str]:
-    paths = [Path(sys.modules[work.__module__].__file__ or "")]
+    paths = [Path(sys.modules[work.__module__].__file__ or ""), Path(__file__)]
     for room in rooms:
+        if (_HERE / room).is_file():
+            paths.append(_HERE / room)
         paths += [p for p in (_HERE / room).rglob("*") if p.suffix in (".py", ".yaml")]
     return [_file_digest(path) for path in sorted(paths)]
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clips import Clip, Reject, VisemillError, draw_stream, partition_name, partition_of
 from clips.splits import speaker_split
-from pipelines.ingest import Splits
 from pipelines.inputs import engines_found
 from pipelines.params import load_params
 from pipelines.prompts import CHOSEN, read_prompts
 from pipelines.runner import Done, Task, rejecting, run_partitions
+from pipelines.splits import Splits
 from pipelines.stage import DATA, exit_with, seed
 from synth import Prompt, Voice, find_engine
 
@@ -31,6 +32,10 @@ class SynthesizeParams:
     partitions: int
     voices_per_prompt: dict[str, int]
     max_rejects: float
+
+    def __post_init__(self) -> None:
+        if self.partitions < 1:
+            raise ValueError(f"partitions is {self.partitions}, below 1")
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,15 @@ def run(engine: str) -> Done:
 def plan(engine: str, params: SynthesizeParams, splits: Splits) -> list[Task]:
     """Who says what: each sentence by voices of its own split, drawn for it alone."""
     spoken: list[list[dict]] = [[] for _ in range(params.partitions)]
+    silent: Counter = Counter()
     voices: dict[str, list[Voice]] = {}
     for prompt in read_prompts(CHOSEN):
         language = prompt.language
         if language not in voices:
             voices[language] = list(find_engine(engine).voices(language))
         fitting = [v for v in voices[language] if _split_of(v, splits) == prompt.split]
+        if not fitting:
+            silent[f"{language}, {prompt.split}"] += 1
         rng = draw_stream(seed(), f"synthesize {engine}", prompt.prompt_id)
         count = min(len(fitting), params.voices_per_prompt.get(language, 1))
         for at in rng.permutation(len(fitting))[:count]:
@@ -79,6 +87,8 @@ def plan(engine: str, params: SynthesizeParams, splits: Splits) -> list[Task]:
             clip_id = f"{engine}-{voice.name}-{prompt.prompt_id}"
             row = {"clip_id": clip_id, "prompt": _fields(prompt), "voice": _fields(voice)}
             spoken[partition_of(clip_id, params.partitions)].append(row)
+    for what, count in sorted(silent.items()):
+        print(f"synthesize: {engine} has no voice for {count} sentences ({what})", file=sys.stderr)
     return [
         Task(partition_name(number), (), sorted(rows, key=lambda row: row["clip_id"]))
         for number, rows in enumerate(spoken)

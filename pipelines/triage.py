@@ -8,6 +8,8 @@ all of it, as long as the labels are those that the person saw.
 from __future__ import annotations
 
 import argparse
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,9 @@ STATUS_SCHEMA = pa.schema(
     ]
 )
 APPROVED, WAITING, REJECTED = "approved", "waiting", "rejected"
+BASES = ("rule", "listened")
+"""Why a clip was approved: the rules here, or a person who listened."""
+
 REVIEWS = DATA / "reviews"
 
 
@@ -69,9 +74,26 @@ def run() -> None:
             tasks,
             DATA / "triage" / source,
             params,
-            rooms=("clips", "visemes"),
+            rooms=(
+                "clips",
+                "visemes",
+                "pipelines/checks.py",
+                "pipelines/reviews.py",
+                "pipelines/sources.py",
+            ),
             schema=STATUS_SCHEMA,
         )
+        _say(source)
+
+
+def _say(source: str) -> None:
+    """How much of a source is approved, waits and is out."""
+    seconds: Counter = Counter()
+    for path in sorted((DATA / "triage" / source).glob("part-*.parquet")):
+        for row in read_rows(path, ["status", "seconds"]):
+            seconds[row["status"]] += row["seconds"]
+    parts = ", ".join(f"{s} {seconds[s] / 60:.1f} min" for s in (APPROVED, WAITING, REJECTED))
+    print(f"triage-{source}: {parts}", file=sys.stderr)
 
 
 def triage_partition(task: Task, params: TriageParams) -> Iterator[dict]:

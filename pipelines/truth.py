@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from clips import BadManifest, Clip, Segment, read_audio, to_grid
+from clips import BadManifest, Clip, Segment, VisemillError, read_audio, to_grid
 from clips.segment import RATE
 from pipelines.recordings import Recording, read_folder
 from pipelines.stage import DATA
@@ -37,7 +38,8 @@ class TruthClip:
 def read_truth(folder: Path, inventory: Inventory, rules: Rules | None = None) -> list[TruthClip]:
     """Every labelled recording of a folder, in the notation that fits its labels.
 
-    Raises BadManifest if none is labelled, and what reading a recording raises.
+    A recording that cannot be used is named on standard error and left out. Raises BadManifest if
+    none is labelled, BadLabels for a label file that cannot be read.
     """
     recordings = [r for r in read_folder(folder, DATA / "corpora") if r.labels]
     if not recordings:
@@ -49,16 +51,19 @@ def read_truth(folder: Path, inventory: Inventory, rules: Rules | None = None) -
     lines = {r.utt: read_label_file(r.labels) for r in recordings if r.labels}
     labels = {label for entries in lines.values() for _, _, label in entries}
     phoneset = guess_phoneset(labels, str(folder))
-    return [
-        _read_one(recording, lines[recording.utt], phoneset, inventory, rules)
-        for recording in recordings
-    ]
+    clips = []
+    for recording in recordings:
+        try:
+            clips.append(_read_one(recording, lines[recording.utt], phoneset, inventory, rules))
+        except VisemillError as error:
+            print(f"left out of the measurement: {recording.where}: {error}", file=sys.stderr)
+    return clips
 
 
 def _read_one(recording: Recording, entries, phoneset, inventory, rules) -> TruthClip:
     audio = to_grid(read_audio(recording.audio))
     # A recording may run on after its labels; what nobody labelled is not measured.
-    end = min(len(audio), round(max(last for _, last, _ in entries) * RATE))
+    end = min(len(audio), round(max((last for _, last, _ in entries), default=0.0) * RATE))
     phones, ipa = to_phones(entries, phoneset, len(audio))
     unknown = [phone for phone in phones if phone.label == UNKNOWN]
     if end < len(audio):

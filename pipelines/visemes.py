@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from clips import Reject, Segment, VisemillError, partitions_in
+from clips import BadParams, Reject, Segment, VisemillError, partitions_in
 from clips.store import CLIP_SCHEMA, read_rows
 from pipelines.params import load_params
 from pipelines.runner import Task, rejecting, run_partitions
 from pipelines.sources import SOURCES, source_folder
 from pipelines.stage import DATA, exit_with
+from visemes.classes import CLASSES, LETTERS
 from visemes.inventory import load_inventory
 from visemes.rules import Rules, to_visemes
 
@@ -39,11 +40,23 @@ class VisemesParams:
     max_rejects: float
     rules: Rules = field(default_factory=Rules)
 
+    def __post_init__(self) -> None:
+        if not self.inventory.isidentifier():
+            raise ValueError(
+                f"inventory is {self.inventory!r}, not the name of a table in visemes/inventories/"
+            )
+
 
 def run() -> None:
     """Writes the tracks of every source."""
     params = load_params("visemes", VisemesParams)
-    load_inventory(params.inventory)  # a hole in the table stops the stage before it starts
+    inventory = load_inventory(params.inventory)  # a hole in the table stops the stage at once
+    if inventory.classes != CLASSES or dict(inventory.letters) != LETTERS:
+        raise BadParams(
+            "its shapes or letters are not those of the network",
+            where=inventory.file,
+            remedy=f"the network knows {', '.join(CLASSES)}, in this order",
+        )
     for source in SOURCES:
         tasks = [
             Task(path.name, (path,), str(path)) for path in partitions_in(source_folder(source))

@@ -64,15 +64,26 @@ class Inventory:
 def load_inventory(name: str) -> Inventory:
     """The inventory `name` of visemes/inventories/, or the YAML file at the path `name`.
 
-    Raises BadParams that names the file and the line at fault: an unknown viseme, shares that do
+    Raises BadParams that names the file and the entry at fault: an unknown viseme, shares that do
     not sum to 1, or an ARPAbet phone without an entry.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else _FOLDER / f"{name}.yaml"
     table = read_yaml(path)
-    classes = tuple(table.get("visemes") or ())
-    if not classes:
-        raise BadParams("has no `visemes`", where=str(path), remedy="list the shapes in order")
-    letters = {viseme: str(entry["letter"]) for viseme, entry in table["visemes"].items()}
+    for section in ("visemes", "phones"):
+        if not isinstance(table.get(section), dict) or not table[section]:
+            raise BadParams(
+                f"has no `{section}`", where=str(path), remedy=f"write a block `{section}:`"
+            )
+    classes = tuple(table["visemes"])
+    letters = {}
+    for viseme, entry in table["visemes"].items():
+        if not isinstance(entry, dict) or "letter" not in entry:
+            raise BadParams(
+                "has no letter",
+                where=f"{path}: visemes.{viseme}",
+                remedy="write {letter: A, shape: …}",
+            )
+        letters[viseme] = str(entry["letter"])
     read = {
         section: {
             str(symbol): _shapes(value, classes, f"{path}: {section}.{symbol}")

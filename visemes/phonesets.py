@@ -101,7 +101,7 @@ def read_label_file(path: str | Path) -> list[tuple[float, float, str]]:
     """
     entries = []
     try:
-        lines = Path(path).read_text("utf-8").splitlines()
+        lines = Path(path).read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise BadLabels(f"cannot be read ({error})", where=str(path)) from error
     for number, line in enumerate(lines, 1):
@@ -109,6 +109,8 @@ def read_label_file(path: str | Path) -> list[tuple[float, float, str]]:
             continue
         try:
             start, end, label = line.split("\t")
+            if not 0 <= float(start) <= float(end) < 1e6:
+                raise ValueError("no stretch of time")
             entries.append((float(start), float(end), label.strip()))
         except ValueError as error:
             raise BadLabels(

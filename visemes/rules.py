@@ -19,14 +19,15 @@ from visemes.inventory import CLOSED, VOWELS, Inventory, Shapes
 class Gesture:
     """What the mouth does for one phone: its shapes over samples `start`..`end`.
 
-    `phone` is "" where the inventory has an entry for the IPA symbol itself: rules about English
-    phones do not concern it.
+    `own` says that the inventory has an entry for the IPA symbol itself, so that rules about the
+    English phone that stands for it do not concern it.
     """
 
     phone: str
     shapes: Shapes
     start: int
     end: int
+    own: bool = False
 
 
 def hh_takes_next_vowel(gestures: Sequence[Gesture]) -> list[Gesture]:
@@ -38,7 +39,7 @@ def hh_takes_next_vowel(gestures: Sequence[Gesture]) -> list[Gesture]:
     result = list(gestures)
     for at in range(len(result) - 1):
         following = result[at + 1]
-        if result[at].phone == "HH" and following.phone in VOWELS:
+        if result[at].phone == "HH" and not result[at].own and following.phone in VOWELS:
             result[at] = replace(result[at], shapes=((following.shapes[0][0], 1.0),))
     return result
 
@@ -56,7 +57,7 @@ def short_pauses_hold(gestures: Sequence[Gesture], longest: int) -> list[Gesture
         if pause.phone == SILENCE and pause.end - pause.start <= longest:
             held = result[at - 1].shapes[-1][0]
             shape = following.shapes[0][0] if following.phone in CLOSED else held
-            result[at] = replace(pause, phone="", shapes=((shape, 1.0),))
+            result[at] = replace(pause, shapes=((shape, 1.0),))
     return result
 
 
@@ -108,10 +109,11 @@ def to_visemes(
     symbols = ipa or [""] * len(phones)
     gestures = [
         Gesture(
-            "" if symbol in inventory.ipa else phone.label,
+            phone.label,
             inventory.shapes(phone.label, symbol),
             phone.start,
             phone.end,
+            own=symbol in inventory.ipa,
         )
         for phone, symbol in zip(phones, symbols, strict=True)
     ]

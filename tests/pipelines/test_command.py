@@ -31,6 +31,7 @@ def test_an_error_is_one_message_and_exit_status_1(tmp_path, monkeypatch, capsys
 @pytest.fixture
 def folders(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.pt").write_text("weights")
     for name in ("mine", "truth"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "manifest.tsv").write_text("x")
@@ -68,3 +69,16 @@ def test_a_folder_that_does_not_exist_is_named(folders):
 def test_folders_inside_count_too(folders):
     (folders / "datasets/recordings/own").mkdir(parents=True)
     assert [p.name for p in inputs.folders_in(inputs.RECORDINGS)] == ["own"]
+
+
+def test_two_folders_of_the_same_name_are_refused(folders):
+    (folders / "other" / "mine").mkdir(parents=True)
+    with pytest.raises(BadManifest, match="has the same name as"):
+        inputs.write_inputs(["mine", "other/mine"], [], [])
+
+
+def test_a_broken_pointer_is_named(folders):
+    inputs.write_inputs(["mine"], [], [])
+    (folders / "datasets/recordings/mine.folder.json").write_text("{")
+    with pytest.raises(BadManifest, match=r"mine\.folder\.json: cannot be read"):
+        inputs.folders_in(inputs.RECORDINGS)

@@ -253,5 +253,5 @@ def test_nothing_approved_is_an_error_that_says_what_to_do(project):
             write_clips(path, clips)
     visemes.run()
     triage.run()
-    with pytest.raises(BadInput, match="no clip is approved"):
+    with pytest.raises(BadInput, match="nothing to export"):
         export.run()

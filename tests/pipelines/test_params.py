@@ -21,6 +21,7 @@ class Block:
     count: int
     names: tuple[str, ...] = ()
     inner: Inner | None = None
+    shares: dict[str, float] | None = None
 
     def __post_init__(self):
         if self.count < 1:
@@ -45,6 +46,9 @@ def test_a_block_becomes_a_dataclass():
         ({"count": 3, "names": [1]}, r"x\.names\[0\].*must be str"),
         ({"count": 0}, "count must be at least 1"),
         ([], "not a block"),
+        ({"count": 3, "shares": {False: 1.0}}, "key False.*must be str"),
+        ({"count": 3, "shares": {"en": "two"}}, r"x\.shares\.en.*must be float"),
+        ({"count": 3, "inner": {"ratio": float("nan")}}, "not a finite number"),
     ],
 )
 def test_a_mistake_names_its_key(value, message):
@@ -68,9 +72,10 @@ def test_every_stage_reads_its_block_of_the_real_file(monkeypatch):
     from pipelines.augment import AugmentParams
     from pipelines.evaluate import EvaluateParams
     from pipelines.export import ExportParams
-    from pipelines.ingest import IngestParams, Splits
+    from pipelines.ingest import IngestParams
     from pipelines.narrate import NarrateParams
     from pipelines.prompts import PromptsParams
+    from pipelines.splits import Splits
     from pipelines.synthesize import SynthesizeParams
     from pipelines.triage import TriageParams
     from pipelines.visemes import VisemesParams

@@ -45,7 +45,7 @@ def project(tmp_path_factory) -> Path:
         params["splits"] = dict.fromkeys(params["splits"], 0.2)
         params["narrate"] |= {"count": 8}
         params["ingest"] |= {"partitions": 2}
-        params["align"] |= {"max_rejects": 1.0}
+        params["align"] |= {"max_rejects": {}}
         params["train"] |= {"epochs": 2}
         Path("params.yaml").write_text(yaml.safe_dump(params))
         for name in ("prompts/sentences", "corpora", "reviews"):

@@ -69,7 +69,7 @@ def test_real_hand_labels_are_read(shared, folder, expected):
     assert unknown <= 0.001 * len(entries)
 
 
-@pytest.mark.parametrize("line", ["0.1\t0.2", "a\tb\tc", "0.1 0.2 a"])
+@pytest.mark.parametrize("line", ["0.1\t0.2", "a\tb\tc", "0.1 0.2 a", "nan\t1\ta", "0.2\t0.1\ta"])
 def test_a_bad_label_line_is_named(tmp_path, line):
     path = tmp_path / "x.tsv"
     path.write_text(f"0.0\t0.1\tsil\n{line}\n")

@@ -62,6 +62,8 @@ def test_sounds_of_other_languages_use_their_own_entry():
     assert shown("ER", ["ø"]) == "Oh"
     assert shown("R", ["ʁ"]) == "D"
     assert shown("HH IY", ["ç", "i"]) == "D Ee", "the rule about English h leaves ç alone"
+    assert shown("HH AA", ["h", "a"]) == "Ah", "and holds before a vowel with an entry of its own"
+    assert shown("HH EY", ["h", "eː"]) == "Ee"
 
 
 def test_rules_can_be_switched_off():
@@ -121,6 +123,8 @@ def test_the_inventory_has_the_classes_and_letters_of_the_model():
         (("  P: M\n", "  P: Mm\n"), "unknown viseme 'Mm'"),
         (("[[Ah, 0.6], [Ee, 0.4]]", "[[Ah, 0.6], [Ee, 0.5]]"), "sum to 1"),
         (("visemes:", "visemes: ["), "cannot be read as YAML"),
+        (("phones:", "sounds:"), "has no `phones`"),
+        (("letter: A, ", ""), "visemes.M: has no letter"),
     ],
 )
 def test_a_faulty_inventory_is_named(tmp_path, change, message):
