@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from lipsync.infer import Model
@@ -14,13 +13,12 @@ PICTURES = Path(__file__).parent / "pictures"
 
 
 def main() -> None:
-    """Writes docs/pictures/clip.png, and copies the report's confusion of held-out clips."""
+    """Writes docs/pictures/clip.png."""
     example = example_of(Model.load(MODELS / "visemill.onnx"))
     if example is None:
         raise SystemExit("no held-out clip of 3 to 5 s: run `make repro` first")
     tracks = {"labels": example.visemes, "model": example.predicted}
     draw_clip(PICTURES / "clip.png", example.audio, example.phones, tracks)
-    shutil.copy("reports/confusion-0.png", PICTURES / "confusion.png")
     print(f"drew {example.clip_id}: {example.text}")
 
 

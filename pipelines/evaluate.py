@@ -68,12 +68,18 @@ def run() -> None:
         clips = read_truth(folder, inventory, mouths.rules)
         for name, model in models.items():
             by_gain = {f"{gain:+g} dB": measure_truth(model, clips, gain) for gain in params.gains}
+            groups = {truth.group: [t for t in clips if t.group == truth.group] for truth in clips}
             plain = tallies[f"{name} on {folder.name}"] = measure_truth(model, clips, 0.0)
             metrics["truth"].setdefault(folder.name, {})[name] = {
                 **plain.figures(),
                 "recall": plain.recall(),
                 "frame_accuracy_by_gain": {
                     gain: tally.figures()["frame_accuracy"] for gain, tally in by_gain.items()
+                },
+                "frame_accuracy_by_group": {
+                    group: measure_truth(model, members, 0.0).figures()["frame_accuracy"]
+                    for group, members in sorted(groups.items())
+                    if group
                 },
             }
     metrics["alignment"] = narrated_figures()

@@ -133,23 +133,43 @@ def _tile(number: str, label: str) -> str:
 
 
 def _figures(metrics: dict) -> str:
-    head = (
-        "<tr><th>measured on<th>model<th>frames right<th>macro F1<th>P B M shown closed"
-        "<th>falsely closed<th>changes/s"
-    )
-    rows = [head]
     groups = {"held-out voices and sentences": metrics["held_out"], **metrics["truth"]}
+    gains = list(
+        dict.fromkeys(
+            gain
+            for models in groups.values()
+            for figures in models.values()
+            for gain in figures.get("frame_accuracy_by_gain", {})
+        )
+    )
+    rows = [
+        "<tr><th>measured on<th>model<th>frames right"
+        + "".join(f"<th>at {html.escape(gain)}" for gain in gains)
+        + "<th>macro F1<th>P B M shown closed<th>falsely closed<th>changes/s"
+    ]
     for where, models in groups.items():
         for name, f in models.items():
             rows.append(
                 f"<tr><td>{html.escape(where)}<td>{html.escape(name)}"
-                f"<td>{f['frame_accuracy']:.1%}<td>{f['macro_f1']:.2f}"
+                f"<td><b>{f['frame_accuracy']:.1%}</b>"
+                + "".join(_share(f.get("frame_accuracy_by_gain", {}).get(g)) for g in gains)
+                + f"<td>{f['macro_f1']:.2f}"
                 f"<td>{f['closures_shown']:.0%}<td>{f['false_closed_share']:.1%}"
                 f"<td>{f['changes_per_second']:.1f}"
             )
-            for gain, accuracy in f.get("frame_accuracy_by_gain", {}).items():
-                rows.append(f"<tr class=note><td>… {html.escape(gain)}<td><td>{accuracy:.1%}")
-    return f"<table>{''.join(rows)}</table>"
+    notes = [
+        f"<p class=note>{html.escape(where)}, {html.escape(name)}: "
+        + ", ".join(f"{html.escape(g)} speech {a:.1%}" for g, a in groups_of.items())
+        + " of the frames right.</p>"
+        for where, models in groups.items()
+        for name, figures in models.items()
+        if (groups_of := figures.get("frame_accuracy_by_group"))
+    ]
+    return f"<table>{''.join(rows)}</table>{''.join(notes)}"
+
+
+def _share(value: float | None) -> str:
+    return "<td>–" if value is None else f"<td>{value:.1%}"
 
 
 def _splits(card: dict) -> str:

@@ -21,11 +21,13 @@ from visemes.rules import Rules, to_visemes
 class TruthClip:
     """A recording with hand-made phones and the mouths that follow from them.
 
-    known: bool for each sample-range of `unknown` segments is False; see `known_at`.
+    unknown: stretches whose label nobody knows; they are not measured (see `known_at`).
+    group: what the recording's name says of it, such as neutral or acted; "" if nothing.
     """
 
     clip: Clip
     unknown: tuple[Segment, ...]
+    group: str = ""
 
     def known_at(self, times: np.ndarray) -> np.ndarray:
         """Whether the label at each of `times` (samples) is known, bool, shaped like `times`."""
@@ -83,4 +85,4 @@ def _read_one(recording: Recording, entries, phoneset, inventory, rules) -> Trut
         ipa=ipa,
         visemes=to_visemes(plain, inventory, rules, ipa),
     )
-    return TruthClip(clip, tuple(unknown))
+    return TruthClip(clip, tuple(unknown), phoneset.group(recording.utt))

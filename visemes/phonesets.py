@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from clips.errors import BadLabels, BadParams
 from clips.segment import RATE, SILENCE, Segment
@@ -34,6 +35,18 @@ class PhoneSet:
     drop_prefixes: tuple[str, ...]
     drop_suffixes: tuple[str, ...]
     after_stop: frozenset[str]
+    groups: Mapping[str, Any]
+
+    def group(self, utt: str) -> str:
+        """The group that a recording belongs to by its name, such as neutral or acted; else "".
+
+        >>> load_phoneset("emodb").group("03a01Wa")
+        'acted'
+        """
+        if not self.groups:
+            return ""
+        letter = utt[self.groups["letter"] - 1 :][:1]
+        return self.groups["names"].get(letter, self.groups["others"])
 
     def phone(self, label: str) -> tuple[str, str]:
         """(ARPAbet, IPA) of a label; (UNKNOWN, "") if the notation does not have it.
@@ -67,6 +80,7 @@ def load_phoneset(name: str) -> PhoneSet:
         drop_prefixes=tuple(table["drop_prefixes"]),
         drop_suffixes=tuple(table["drop_suffixes"]),
         after_stop=frozenset(table["after_stop"]),
+        groups=table.get("groups") or {},
     )
 
 

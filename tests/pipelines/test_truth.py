@@ -17,6 +17,8 @@ INVENTORY = load_inventory("cherry12")
 def test_real_hand_labelled_folders_are_read(shared, folder, clips):
     truth = read_truth(shared / "speech" / folder, INVENTORY)
     assert len(truth) == clips
+    groups = {entry.group for entry in truth}
+    assert groups == ({"neutral", "acted"} if folder == "emodb" else {""})
     for entry in truth[:20]:
         assert not entry.clip.validate().score
         assert entry.clip.visemes[-1].end == len(entry.clip)
