@@ -13,8 +13,7 @@ from statistics import median
 import numpy as np
 
 from clips import RATE, SILENCE, BadParams, Clip
-
-VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
+from clips.arpabet import VOWELS
 
 SHORTEST = 480
 """The shortest phone that a three-state model can give: three frames of 10 ms (samples)."""

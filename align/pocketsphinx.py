@@ -20,6 +20,7 @@ from align.heard import evidence
 from align.text import spoken_words
 from clips import SILENCE, BadAudio, BadText, Clip, EngineFailed, EngineMissing, Op, Segment
 from clips import merge_equal as merge
+from clips.arpabet import ARPABET
 
 FRAME = 160
 """Samples between two frames of the tool (10 ms)."""
@@ -36,10 +37,6 @@ labels of a human speaker (96 boundaries). 7 ms (112 samples) is nearest to the 
 WORST = -60.0
 """The tool's score of one frame (0 is best) from which on a phone counts as not fitting at all."""
 
-ARPABET = frozenset(
-    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V"
-    " W Y Z ZH".split()
-)
 _SHORTEST = 800  # samples; below 50 ms there is nothing to align
 
 Pronounce = Callable[[str], Sequence[str]]

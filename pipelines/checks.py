@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from clips import SILENCE, Clip
+from clips.arpabet import CLOSED, VOWELS
 from clips.segment import RATE
-from visemes.inventory import CLOSED, VOWELS
 
 
 @dataclass(frozen=True)

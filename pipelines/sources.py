@@ -9,7 +9,13 @@ from clips import Clip, Segment, partitions_in, read_clips
 from clips.store import partition_name, read_rows
 from pipelines.stage import DATA
 
-SYNTHESIZED = ("espeak", "flite")
+EMBEDDED = ("espeak",)
+"""Engines with exact timing that come with the project's own dependencies."""
+
+OPTIONAL = ("flite",)
+"""Engines with exact timing that join a run where they are installed."""
+
+SYNTHESIZED = (*EMBEDDED, *OPTIONAL)
 ALIGNED = ("recordings", "narrated")
 SOURCES = (*SYNTHESIZED, *ALIGNED, "augmented")
 """Every folder of labelled clips: from engines, from the aligner, from augmentation."""

@@ -14,12 +14,10 @@ from pipelines.inputs import engines_found
 from pipelines.params import load_params
 from pipelines.prompts import CHOSEN, read_prompts
 from pipelines.runner import Done, Task, rejecting, run_partitions
+from pipelines.sources import EMBEDDED
 from pipelines.splits import Splits
 from pipelines.stage import DATA, exit_with, seed
 from synth import Prompt, Voice, find_engine
-
-EMBEDDED = ("espeak",)
-"""Engines that come with the project's own dependencies; others join where they are installed."""
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ import soundfile
 import soxr
 
 from clips import RATE, SILENCE, BadText, Clip, EngineFailed, Segment
+from clips.arpabet import ARPABET
 from synth.engine import Engine, Prompt, Voice, base_language, draw_silences, frame_speech
-from synth.ipa import ARPABET
 from synth.text import clean_text
 
 _VOICES = (

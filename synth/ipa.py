@@ -12,15 +12,10 @@ from pathlib import Path
 import yaml
 
 from clips import BadParams
+from clips.arpabet import ARPABET
 from synth.engine import base_language
 
 TABLE = Path(__file__).with_name("ipa.yaml")
-
-ARPABET = frozenset(
-    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V"
-    " W Y Z ZH".split()
-)
-"""The 39 phones of American English without stress."""
 
 _LANGUAGE_MARK = re.compile(r"\([a-z-]+\)")
 _MARKS = str.maketrans({**dict.fromkeys("ˈˌ-‿͡'|%", ""), ":": "ː"})

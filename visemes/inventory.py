@@ -13,18 +13,9 @@ from typing import Any
 
 import yaml
 
+from clips.arpabet import ARPABET
 from clips.errors import BadParams
-
-ARPABET = tuple(
-    """SIL AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW
-    B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH""".split()
-)
-"""The phones of a clip: the CMU dictionary's 39 without stress, and SIL for silence."""
-
-VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
-
-CLOSED = frozenset("P B M".split())
-"""The phones whose lips must meet."""
+from clips.segment import SILENCE
 
 _FOLDER = Path(__file__).parent / "inventories"
 
@@ -91,7 +82,7 @@ def load_inventory(name: str) -> Inventory:
         }
         for section in ("phones", "ipa")
     }
-    holes = [phone for phone in ARPABET if phone not in read["phones"]]
+    holes = sorted({*ARPABET, SILENCE} - set(read["phones"]))
     if holes:
         raise BadParams(
             f"has no viseme for {', '.join(holes)}",

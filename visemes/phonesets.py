@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from clips.arpabet import STOPS
 from clips.errors import BadLabels, BadParams
 from clips.segment import RATE, SILENCE, Segment
 from visemes.inventory import read_yaml
@@ -20,8 +21,6 @@ _FOLDER = Path(__file__).parent / "phonesets"
 
 UNKNOWN = "?"
 """The phone of a label that the notation does not know; it is left out of every measurement."""
-
-_STOPS = frozenset("P B T D K G".split())
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ def to_phones(
             _add(found, Segment(SILENCE, at, first), "")
         phone, ipa = phoneset.phone(label)
         previous = found[-1][0].label if found else SILENCE
-        if label in phoneset.after_stop and previous in _STOPS:
+        if label in phoneset.after_stop and previous in STOPS:
             phone, ipa = previous, found[-1][1]
         _add(found, Segment(phone, first, last), ipa)
         at = last

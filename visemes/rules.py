@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from clips.arpabet import CLOSED, VOWELS
 from clips.errors import BadParams
 from clips.segment import RATE, SILENCE, Segment, merge_equal
-from visemes.inventory import CLOSED, VOWELS, Inventory, Shapes
+from visemes.inventory import Inventory, Shapes
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from clips import RATE, SILENCE, BadParams, BadText, Clip, draw_stream
+from clips.arpabet import ARPABET
 from synth import Engine, Prompt, find_engine
 from synth.engine import LEAD, frame_speech
-from synth.ipa import ARPABET
 
 TEXT = "Peter's happy puppy, “Bob”, kept a big copper kettle — and Mabel took the cake!"
 PROMPT = Prompt("p1", TEXT, "en", "test")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from clips.arpabet import ARPABET
 from synth.grammar import LEXICON, generate
-from synth.ipa import ARPABET, TABLE, parts_of, plain_symbol
+from synth.ipa import TABLE, parts_of, plain_symbol
 
 ENGLISH = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-029", "en-gb-x-gbclan",
            "en-gb-x-gbcwmd", "en-us-nyc")  # fmt: skip

@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 
 from clips import BadParams, BadText
+from clips.arpabet import ARPABET
 from synth.espeak import phones_of
 from synth.grammar import generate
-from synth.ipa import ARPABET
 from synth.prompts import make_prompt, read_sentences, select
 
 LIPS = {"P": "M", "B": "M", "M": "M", "F": "F", "V": "F", "W": "Woo", "UW": "Woo", "OW": "Oh"}

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from clips import BadLabels, BadParams, find_faults
-from visemes.inventory import ARPABET, load_inventory
+from clips.arpabet import ARPABET
+from visemes.inventory import load_inventory
 from visemes.phonesets import (
     UNKNOWN,
     guess_phoneset,
