@@ -17,6 +17,7 @@ from visemes.rules import Rules, to_visemes
 
 INVENTORY = load_inventory("cherry12")
 
+LABELS = sorted({*ARPABET, "SIL"})
 PHONES = st.lists(
     st.tuples(st.sampled_from(sorted({*ARPABET, "SIL"})), st.integers(1, 6000)),
     min_size=1,
