@@ -25,7 +25,7 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; }
 th, td { padding: .3rem .8rem; border-bottom: 1px solid #8884; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, .text { text-align: left; }
 img { max-width: 100%; background: white; border-radius: 6px; }
 .big { font-size: 2rem; font-weight: 600; } .tiles { display: flex; gap: 2rem; flex-wrap: wrap; }
 audio { width: 100%; } .note { opacity: .75; }
@@ -192,14 +192,16 @@ def _left_out() -> str:
         for row in read_rows(path, ["status", "reason"]):
             if row["status"] != "approved":
                 counts[f"triage: {row['status']}", row["reason"]] += 1
-    rows = ["<tr><th>where<th>reason<th>clips"]
+    rows = ["<tr><th>where<th class=text>reason<th>clips"]
     for (stage, reason), count in counts.most_common(40):
-        rows.append(f"<tr><td>{html.escape(stage)}<td>{html.escape(reason)}<td>{count}")
+        rows.append(f"<tr><td>{html.escape(stage)}<td class=text>{html.escape(reason)}<td>{count}")
     return f"<table>{''.join(rows)}</table>"
 
 
 def _pairs(figures: dict) -> str:
-    rows = [f"<tr><td>{html.escape(k)}<td>{v}" for k, v in figures.items()]
+    rows = [
+        f"<tr><td>{html.escape(k.replace('_', ' '))}<td>{round(v, 3)}" for k, v in figures.items()
+    ]
     return f"<table>{''.join(rows)}</table>"
 
 
