@@ -10,6 +10,8 @@ from clips import SILENCE, Clip
 from clips.arpabet import CLOSED, VOWELS
 from clips.segment import RATE
 
+_HOP = 80  # samples (5 ms): short enough to find the dip of a closure
+
 
 @dataclass(frozen=True)
 class CheckLimits:
@@ -23,10 +25,10 @@ class CheckLimits:
     max_seconds: float
 
 
-def levels(audio: np.ndarray, hop: int = 80) -> np.ndarray:
-    """RMS level in dB of every `hop` samples, shape (samples // hop,); −100 for silence."""
-    count = len(audio) // hop
-    frames = audio[: count * hop].reshape(count, hop).astype(np.float64)
+def levels(audio: np.ndarray) -> np.ndarray:
+    """RMS level in dB of every 5 ms, shape (samples // 80,); −100 for silence."""
+    count = len(audio) // _HOP
+    frames = audio[: count * _HOP].reshape(count, _HOP).astype(np.float64)
     return 10 * np.log10(np.maximum(np.mean(frames**2, axis=1), 1e-10))
 
 
@@ -45,12 +47,11 @@ def find_doubt(clip: Clip, limits: CheckLimits) -> tuple[str, float]:
     if longest > limits.longest_phone:
         return "a phone is too long", min(1.0, longest / limits.longest_phone - 0.5)
     power = levels(clip.audio)
-    hop = len(clip.audio) // max(1, len(power))
-    vowel_levels = [_inside(power, p.start, p.end, hop) for p in spoken if p.label in VOWELS]
+    vowel_levels = [_inside(power, p.start, p.end) for p in spoken if p.label in VOWELS]
     if not vowel_levels:
         return "no vowel", 0.5
     loud = float(np.median(np.concatenate(vowel_levels)))
-    quiet = [_inside(power, p.start, p.end, hop) for p in clip.phones if _is_pause(p)]
+    quiet = [_inside(power, p.start, p.end) for p in clip.phones if _is_pause(p)]
     if quiet:
         silence = float(np.percentile(np.concatenate(quiet), 90))
         if silence > loud - limits.silence_below_db:
@@ -58,8 +59,7 @@ def find_doubt(clip: Clip, limits: CheckLimits) -> tuple[str, float]:
     closures = [p for p in spoken if p.label in CLOSED]
     if closures:
         open_ones = sum(
-            _inside(power, p.start, p.end, hop).min() > loud - limits.closure_below_db
-            for p in closures
+            _inside(power, p.start, p.end).min() > loud - limits.closure_below_db for p in closures
         )
         if open_ones > max(1, limits.max_open_closures * len(closures)):
             return "lips are closed where the sound is loud", 0.7
@@ -70,6 +70,6 @@ def _is_pause(phone) -> bool:
     return phone.label == SILENCE and phone.samples > 0.06 * RATE
 
 
-def _inside(power: np.ndarray, start: int, end: int, hop: int) -> np.ndarray:
-    first = min(start // hop, len(power) - 1)
-    return power[first : max(first + 1, end // hop)]
+def _inside(power: np.ndarray, start: int, end: int) -> np.ndarray:
+    first = min(start // _HOP, len(power) - 1)
+    return power[first : max(first + 1, end // _HOP)]

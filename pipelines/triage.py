@@ -127,7 +127,7 @@ def _judge(clip, params: TriageParams, decisions: dict[str, Decision], parents: 
         return status, "listened", decision.note, 0.0, decision.reviewer
     reason, doubt = find_doubt(clip, params.checks)
     parent = parents.get(clip.parent_id)
-    if parents and parent is None:
+    if clip.parent_id and parent is None:
         return WAITING, "", "its parent has no labels", 1.0, ""
     if parent and parent["status"] != APPROVED:
         return parent["status"], "parent", parent["reason"], parent["doubt"], parent["reviewer"]

@@ -124,6 +124,13 @@ def test_a_persons_decision_overrides_the_rules_and_reaches_the_children(project
     assert after["s-train+w"][0] == "rejected"
 
 
+def test_children_whose_parents_have_no_labels_wait(project):
+    write_clips(source_folder("recordings") / partition_name(0), [])
+    visemes.run()
+    triage.run()
+    assert statuses()["a-sure+w"] == ("waiting", "")
+
+
 def test_a_decision_expires_when_the_labels_change(project):
     visemes.run()
     triage.run()
