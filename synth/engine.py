@@ -1,13 +1,17 @@
 """What every speech engine with known timing offers, and how one is found by its name.
 
-A new engine is one file `synth/<name>.py` that defines one subclass of Engine.
+A new engine is one file `synth/<name>.py` that defines one subclass of Engine; its name in
+`synthesize.engines` of params.yaml makes it part of a run, and in tests/synth/test_engines.py it
+is put through what every engine must do. docs/engines.md shows one from beginning to end.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import import_module, util
@@ -49,19 +53,25 @@ class Voice:
     name: what the engine calls it. speaker: whose voice it is, unique across engines; voices that
     share a vocal tract (one espeak variant in several accents) share the speaker, so that no part
     of the data hears it twice. language: the language or accent, such as "en-us".
-    sex: "f", "m", "child" or "" (not known).
+    sex: "f", "m", "child" or "" (not known). licence, attribution: of this voice's sound; where
+    they are empty, the engine's own hold.
     """
 
     name: str
     speaker: str
     language: str
     sex: str = ""
+    licence: str = ""
+    attribution: str = ""
 
 
 class Engine(ABC):
     """A synthesizer that says when each phone begins and ends.
 
     `speak` gives the same bytes for the same arguments, whatever was spoken before in the process.
+
+    settings: what params.yaml says about this engine (`synthesize.settings.<name>`): plain values.
+    Raises BadParams for a setting that the engine does not know.
     """
 
     name: str
@@ -69,10 +79,24 @@ class Engine(ABC):
     licence: str
     attribution: str
     install_line: str
+    setting_names: Collection[str] = ()
+
+    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+        self.settings = dict(settings or {})
+        for unknown in sorted(set(self.settings) - set(self.setting_names)):
+            raise BadParams(
+                f"is no setting of the engine {self.name}",
+                where=f"synthesize.settings.{self.name}.{unknown}",
+                remedy=f"known: {', '.join(sorted(self.setting_names)) or 'none'}",
+            )
 
     @abstractmethod
     def version(self) -> str | None:
         """The version that is installed; None if it is not."""
+
+    def identity(self) -> str:
+        """What the sound depends on besides its arguments: the version, and files of the user's."""
+        return self.require()
 
     @abstractmethod
     def voices(self, language: str) -> tuple[Voice, ...]:
@@ -130,8 +154,8 @@ class Engine(ABC):
             language=prompt.language,
             speaker=voice.speaker,
             source=self.name,
-            licence=self.licence,
-            attribution=self.attribution,
+            licence=voice.licence or self.licence,
+            attribution=voice.attribution or self.attribution,
             timing=self.timing,
             split=prompt.split,
             words=words,
@@ -141,16 +165,19 @@ class Engine(ABC):
         ).validate()
 
 
-@cache
-def find_engine(name: str) -> Engine:
+def find_engine(name: str, settings: Mapping[str, Any] | None = None) -> Engine:
     """The engine of the module `synth.<name>`. Raises BadParams if there is none."""
-    module = None
+    return _find_engine(name, json.dumps(settings or {}, sort_keys=True))
+
+
+@cache
+def _find_engine(name: str, settings: str) -> Engine:
     if re.fullmatch(r"[a-z][a-z0-9_]*", name) and util.find_spec(f"synth.{name}"):
         module = import_module(f"synth.{name}")
         for _, kind in inspect.getmembers(module, inspect.isclass):
             ours = issubclass(kind, Engine) and kind.__module__ == module.__name__
             if ours and not inspect.isabstract(kind):
-                return kind()
+                return kind(json.loads(settings))
     raise BadParams(
         f"there is no engine {name!r}",
         where=f"synth/{name}.py",
