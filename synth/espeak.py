@@ -7,10 +7,11 @@ Phones come as starts, exact to the sample; the measured offset against the wave
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
@@ -21,10 +22,14 @@ from synth.closures import FRICATIVES, VOICELESS_STOPS, move_closures
 from synth.engine import Engine, Prompt, Voice, base_language, draw_silences, frame_speech
 from synth.espeak_library import INSTALL, NATIVE_RATE, EspeakLibrary, Event
 from synth.ipa import parts_of, plain_symbol
+from synth.people import SEXES, check_counts, person_name, person_of
 from synth.text import clean_text
 
 _VOICES = Path(__file__).with_name("espeak_voices.yaml")
-_VOLUME = 70  # of 200; at 100 the loudest variants clip inside the library
+PEOPLE = {"f": 8, "m": 6, "child": 17}
+"""How many drawn people join the library's own 12, 14 and 3: then there are 20 of each kind."""
+
+_VOLUME = 50  # of 200; at 70 the loudest children reach full scale inside the library
 _LIBRARY = EspeakLibrary()
 
 
@@ -50,6 +55,13 @@ class Espeak(Engine):
     licence = "CC0-1.0"
     attribution = "synthesized by eSpeak NG"
     install_line = INSTALL
+    setting_names = frozenset({"people"})
+
+    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+        super().__init__(settings)
+        self._people = check_counts(
+            self.settings.get("people", PEOPLE), "synthesize.settings.espeak.people"
+        )
 
     def version(self) -> str | None:
         return _version()
@@ -57,18 +69,24 @@ class Espeak(Engine):
     def voices(self, language: str) -> tuple[Voice, ...]:
         table = _read_voices()
         accents = table["accents"].get(base_language(language), {})
+        speakers = [
+            (speaker, sex)
+            for sex in SEXES
+            for speaker in (
+                *table["variants"][sex],
+                *(person_name(sex, number) for number in range(self._people[sex])),
+            )
+        ]
         return tuple(
-            Voice(f"{accent}+{variant}", f"espeak:{variant}", accent, sex)
+            Voice(f"{accent}+{speaker}", f"espeak:{speaker}", accent, sex)
             for accent in accents
             if language in (accent, base_language(accent))
-            for sex, variants in table["variants"].items()
-            for variant in variants
+            for speaker, sex in speakers
         )
 
     def draw(self, rng: np.random.Generator, prompt: Prompt, voice: Voice) -> EspeakParams:
-        highest = 60 if voice.sex == "child" else 85  # zac speaks at 350 Hz as it is
         rate = int(rng.integers(130, 211))
-        pitch = int(rng.integers(20, highest + 1))
+        pitch = int(rng.integers(*_pitches(voice)))
         spread = int(rng.integers(20, 81))
         wordgap = int(rng.choice([0, 0, 0, 1, 2, 4]))
         lead, trail = draw_silences(rng)
@@ -84,9 +102,11 @@ class Espeak(Engine):
         self.require()
         self.check_language(prompt, voice)
         text = clean_text(prompt.text)
+        accent, _, speaker = voice.name.partition("+")
+        person = person_of(speaker)
         samples, events = _LIBRARY.synthesize(
             text,
-            _file_of(voice.name),
+            _file_of(accent if person else voice.name),
             {
                 "rate": params.rate,
                 "volume": _VOLUME,
@@ -94,6 +114,7 @@ class Espeak(Engine):
                 "range": params.range,
                 "wordgap": params.wordgap,
             },
+            person.lines() if person else "",
         )
         audio = soxr.resample(samples / 32768, NATIVE_RATE, RATE, quality="HQ")
         sounds = _sounds(events, len(audio), voice.language)
@@ -136,6 +157,16 @@ def phones_of(text: str, voice: str = "en-us") -> list[str]:
     ['B', 'OY', 'Z', 'HH', 'AH', 'M']
     """
     return Espeak().phones_of(text, voice)
+
+
+def _pitches(voice: Voice) -> tuple[int, int]:
+    """The range (end excluded) in which espeak's own pitch setting is drawn; 50 is as it is.
+
+    Drawn people have a pitch of their own; some of the library's children speak at 350 Hz.
+    """
+    if person_of(voice.name.partition("+")[2]):
+        return 35, 66
+    return (20, 61) if voice.sex == "child" else (20, 86)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,12 @@ import _ctypes
 import ctypes
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from ctypes import POINTER, c_char_p, c_int, c_long, c_short, c_size_t, c_uint, c_void_p
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -88,17 +90,21 @@ class EspeakLibrary:
         return library.espeak_Info(None).decode("ascii", "replace")
 
     def synthesize(
-        self, text: str, voice: str, parameters: Mapping[str, int]
+        self, text: str, voice: str, parameters: Mapping[str, int], person: str = ""
     ) -> tuple[np.ndarray, list[Event]]:
         """Samples (int16, mono, NATIVE_RATE) and phoneme events in order.
 
-        voice: a voice's file or name with its variant, such as "gmw/en-US+f2".
+        voice: a voice's file with a variant of the library's own, such as "gmw/en-US+f2".
+        person: instead of a variant, the lines of a voice file that describe one.
         Raises EngineFailed, EngineMissing.
         """
         data = text.encode() + b"\0"
         with self._lock:
             library = self._load()
-            self._set_voice(library, voice)
+            if person:
+                self._set_person(library, voice, person)
+            else:
+                self._set_voice(library, voice)
             for name, number in PARAMETERS.items():
                 library.espeak_SetParameter(number, int(parameters[name]), 0)
             self._samples, self._events = [], []
@@ -137,6 +143,28 @@ class EspeakLibrary:
                 where="synth/espeak_voices.yaml",
                 remedy=f"install the version that has it: {INSTALL}",
             )
+
+    def _set_person(self, library: ctypes.CDLL, voice: str, person: str) -> None:
+        """The voice's language with the person's lines after it, as a file that is read once."""
+        import espeakng_loader
+
+        accent = Path(espeakng_loader.get_data_path(), "lang", *voice.split("/"))
+        with tempfile.TemporaryDirectory(prefix="visemill-") as folder:
+            file = Path(folder) / "person"
+            try:
+                file.write_text(f"{accent.read_text('utf-8')}\n{person}", "utf-8")
+            except OSError as error:
+                raise EngineFailed(
+                    f"espeak-ng has no voice {voice!r} ({error.strerror})",
+                    where="synth/espeak_voices.yaml",
+                    remedy=f"install the version that has it: {INSTALL}",
+                ) from error
+            if library.espeak_ng_SetVoiceByFile(str(file).encode()) != 0:
+                raise EngineFailed(
+                    "espeak-ng cannot read a drawn person",
+                    where=f"voice {voice}",
+                    remedy="check the ranges in synth/people.py",
+                )
 
     def _load(self) -> ctypes.CDLL:
         """A library that has spoken nothing yet."""

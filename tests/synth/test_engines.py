@@ -1,153 +1,16 @@
-"""What every engine must do, run over each of them."""
+"""How engines are found, and what they share."""
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-import sys
-from pathlib import Path
+import textwrap
 
 import numpy as np
 import pytest
 
-from clips import RATE, SILENCE, BadParams, BadText, Clip, draw_stream
-from clips.arpabet import ARPABET
-from synth import Engine, Prompt, find_engine
-from synth.engine import LEAD, frame_speech
-
-TEXT = "Peter's happy puppy, “Bob”, kept a big copper kettle — and Mabel took the cake!"
-PROMPT = Prompt("p1", TEXT, "en", "test")
-
-
-@pytest.fixture(params=["espeak", "flite"])
-def engine(request) -> Engine:
-    found = find_engine(request.param)
-    if found.version() is None:
-        pytest.skip(f"{request.param} is not installed: {found.install_line}")
-    return found
-
-
-def some_voices(engine: Engine, count: int = 6):
-    voices = engine.voices("en")
-    return [voices[n * len(voices) // count] for n in range(count)]
-
-
-def speak(engine: Engine, voice, prompt: Prompt = PROMPT, name: str = "clip") -> Clip:
-    params = engine.draw(draw_stream(3, "synthesize", name), prompt, voice)
-    return engine.speak(prompt, voice, params, name)
-
-
-def digest(clip: Clip) -> tuple:
-    return clip.audio.tobytes(), clip.phones, clip.words, clip.ipa, clip.ops
-
-
-def test_a_clip_tiles_keeps_its_text_and_validates(engine):
-    for voice in some_voices(engine):
-        clip = speak(engine, voice).validate()
-        assert clip.phones[0].start == 0 and clip.phones[-1].end == len(clip)
-        assert {p.label for p in clip.phones} <= ARPABET | {SILENCE}
-        assert clip.text == "Peter's happy puppy, \"Bob\", kept a big copper kettle - and Mabel " \
-            "took the cake!"  # fmt: skip
-        assert clip.timing == "exact" and clip.split == "test" and clip.language == "en"
-        assert clip.source == engine.name and clip.speaker == voice.speaker
-        assert clip.licence and clip.attribution
-
-
-def test_the_history_makes_the_clip_again(engine):
-    voice = some_voices(engine)[1]
-    clip = speak(engine, voice)
-    (op,) = clip.ops
-    values = op.read()
-    assert op.name == "synthesize"
-    assert values.pop("engine") == engine.name
-    assert values.pop("version") == engine.version()
-    assert values.pop("voice") == voice.name
-    kind = type(engine.draw(draw_stream(0, "x", "y"), PROMPT, voice))
-    again = engine.speak(PROMPT, voice, kind(**values), "clip")
-    assert digest(again) == digest(clip)
-
-
-def test_the_same_seed_gives_the_same_bytes_whatever_was_spoken_before(engine):
-    voices = some_voices(engine)
-    first = {voice.name: digest(speak(engine, voice)) for voice in voices}
-    other = Prompt("p2", "Something quite different was said in between.", "en", "train")
-    for n, voice in enumerate(reversed(voices)):
-        speak(engine, voices[n], other, f"other-{n}")
-        assert digest(speak(engine, voice)) == first[voice.name]
-
-
-def test_another_process_gives_the_same_bytes(engine):
-    voice = some_voices(engine)[2]
-    code = (
-        "import hashlib\n"
-        "from tests.synth.test_engines import speak, find_engine\n"
-        f"engine = find_engine({engine.name!r})\n"
-        f"voice = next(v for v in engine.voices('en') if v.name == {voice.name!r})\n"
-        "print(hashlib.md5(speak(engine, voice).audio.tobytes()).hexdigest())"
-    )
-    lines = [
-        subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=Path(__file__).parents[2],
-        ).stdout
-        for _ in range(2)
-    ]
-    here = hashlib.md5(speak(engine, voice).audio.tobytes()).hexdigest()
-    assert [line.strip() for line in lines] == [here, here]
-
-
-def test_another_clip_is_drawn_differently(engine):
-    voice = some_voices(engine)[0]
-    draws = {engine.draw(draw_stream(1, "synthesize", str(n)), PROMPT, voice) for n in range(20)}
-    assert len(draws) == 20
-
-
-def test_silence_stands_at_both_ends_and_nothing_clips(engine):
-    for voice in some_voices(engine):
-        clip = speak(engine, voice)
-        first, last = clip.phones[0], clip.phones[-1]
-        assert first.label == last.label == SILENCE
-        assert LEAD[0] - 1600 <= first.samples <= LEAD[1]  # a first stop takes its closure
-        assert LEAD[0] <= last.samples <= LEAD[1]
-        # Before the first phone there are zeros, or (flite) a vocoder's hiss.
-        loudest = np.abs(clip.audio).max()
-        assert np.abs(clip.audio[: first.end - 160]).max(initial=0) < loudest * 0.05
-        assert 0.05 < loudest < 0.999
-
-
-def test_unspeakable_texts_are_refused(engine):
-    voice = some_voices(engine)[0]
-    for text in ("", "...", "12 + 3", "Привет", "bell\x07", "hi 😀", "a" * 5000, "你好 there"):
-        with pytest.raises(BadText):
-            speak(engine, voice, Prompt("p", text, "en"))
-
-
-def test_text_that_looks_like_options_or_markup_is_only_text(engine):
-    voice = some_voices(engine)[0]
-    plain = speak(engine, voice, Prompt("p", "voice", "en"))
-    clip = speak(engine, voice, Prompt("p", "-voice", "en"))
-    spoken = [p.label for p in clip.phones if p.label != SILENCE]
-    assert spoken[-3:] == [p.label for p in plain.phones if p.label != SILENCE] == ["V", "OY", "S"]
-    with pytest.raises(BadText):
-        speak(engine, voice, Prompt("p", "<speak>no</speak>", "en"))
-    with pytest.raises(BadText):
-        speak(engine, voice, Prompt("p", "[[h@'loU]]", "en"))
-
-
-def test_a_voice_of_another_language_is_refused(engine):
-    with pytest.raises(BadText, match="speaks"):
-        speak(engine, some_voices(engine)[0], Prompt("p", "Guten Tag.", "de"))
-
-
-def test_voices_have_names_of_their_own(engine):
-    voices = engine.voices("en")
-    assert len({voice.name for voice in voices}) == len(voices)
-    assert all(voice.speaker.startswith(f"{engine.name}:") for voice in voices)
-    assert set(engine.voices("en-us")) < set(voices)
-    assert engine.voices("tlh") == ()
+import synth
+from clips import RATE, SILENCE, BadParams, Segment, draw_stream
+from synth import Prompt, find_engine
+from synth.engine import frame_speech
 
 
 def test_an_unknown_engine_is_named_in_the_error():
@@ -157,8 +20,6 @@ def test_an_unknown_engine_is_named_in_the_error():
 
 
 def test_frame_speech_cuts_and_fills_silence():
-    from clips import Segment
-
     audio = np.arange(1.0, 11.0)
     segments = [Segment(SILENCE, 0, 4), Segment("AA", 4, 7), Segment(SILENCE, 7, 10)]
     framed, phones, moved = frame_speech(audio, segments, 6, 2)
@@ -170,3 +31,44 @@ def test_frame_speech_cuts_and_fills_silence():
     assert framed.tolist() == [4, 5, 6, 7, 8, 9, 10, 0, 0] and moved == -3
     assert phones[-1].end == len(framed) == 9
     assert RATE == 16000
+
+
+def test_a_new_engine_is_one_file_with_one_class(tmp_path, monkeypatch):
+    source = """
+        from dataclasses import dataclass
+        import numpy as np
+        from clips import SILENCE, Segment
+        from synth.engine import Engine, Voice
+
+        @dataclass(frozen=True)
+        class HumParams:
+            hertz: float
+
+        class Hum(Engine):
+            name = "hum"
+            licence, attribution, install_line = "CC0-1.0", "a hum", "nothing to install"
+
+            def version(self):
+                return "1"
+
+            def voices(self, language):
+                return (Voice("bee", "hum:bee", "en-us"),) if language == "en" else ()
+
+            def draw(self, rng, prompt, voice):
+                return HumParams(float(rng.uniform(100, 200)))
+
+            def speak(self, prompt, voice, params, clip_id):
+                audio = np.zeros(4800)
+                audio[1600:3200] = 0.1 * np.sin(np.arange(1600) * params.hertz * 6.28 / 16000)
+                phones = tuple(Segment(*p) for p in
+                               ((SILENCE, 0, 1600), ("M", 1600, 3200), (SILENCE, 3200, 4800)))
+                return self.make_clip(prompt, voice, params, clip_id, text=prompt.text,
+                                      audio=audio, phones=phones)
+        """
+    (tmp_path / "hum.py").write_text(textwrap.dedent(source))
+    monkeypatch.setattr(synth, "__path__", [*synth.__path__, str(tmp_path)])
+    engine = find_engine("hum")
+    (voice,) = engine.voices("en")
+    params = engine.draw(draw_stream(1, "synthesize", "c"), Prompt("p", "mm"), voice)
+    clip = engine.speak(Prompt("p", "mm"), voice, params, "c")
+    assert clip.source == "hum" and [p.label for p in clip.phones] == [SILENCE, "M", SILENCE]

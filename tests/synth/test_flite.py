@@ -8,6 +8,7 @@ import pytest
 from clips import SILENCE, BadText, EngineFailed, draw_stream
 from synth import Prompt, find_engine
 from synth.flite import _read_phones
+from tests.synth.conformance import EngineConformance
 
 ENGINE = find_engine("flite")
 needs_flite = pytest.mark.skipif(
@@ -85,3 +86,7 @@ def test_stretch_and_pitch_are_obeyed():
         tones.append(float(np.average(hertz[low], weights=spectrum[low])))
     assert lengths[1] / lengths[0] == pytest.approx(1.2 / 0.85, rel=0.05)
     assert tones[0] == pytest.approx(140, rel=0.1) and tones[1] == pytest.approx(200, rel=0.1)
+
+
+class TestFlite(EngineConformance):
+    name = "flite"
