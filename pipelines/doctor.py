@@ -48,17 +48,16 @@ def run(args: argparse.Namespace) -> int:
 def find_all() -> Iterator[Finding]:
     """Everything that a run may use."""
     from align import find_aligner
-    from synth import find_engine
+    from synth import engine_names, find_engine
     from synth.narrator import pyttsx3_works
 
     python = f"Python {sys.version.split()[0]}"
     yield Finding("machine", "processors", str(os.cpu_count()), python, "")
-    for name, use, needed in (
-        ("espeak", "speech with exact timing (embedded)", True),
-        ("flite", "more voices with exact timing", False),
-    ):
+    for name in engine_names():
         engine = find_engine(name)
-        yield Finding("engine", name, engine.version() or "", use, engine.install_line, needed)
+        use = "speech with exact timing" + (" (embedded)" if engine.embedded else "")
+        version = engine.version() or ""
+        yield Finding("engine", name, version, use, engine.install_line, engine.embedded)
     yield Finding(
         "engine",
         "pyttsx3",

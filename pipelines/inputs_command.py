@@ -44,9 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 def optional_engines() -> list[str]:
     """The engines beyond the embedded one that work on this machine."""
-    from pipelines.sources import OPTIONAL
-    from synth import find_engine
+    from pipelines.engines import installed_engines
     from synth.narrator import pyttsx3_works
 
-    found = [name for name in OPTIONAL if find_engine(name).version()]
-    return found + (["pyttsx3"] if pyttsx3_works() else [])
+    return installed_engines() + (["pyttsx3"] if pyttsx3_works() else [])

@@ -7,25 +7,22 @@ from pathlib import Path
 
 from clips import Clip, Segment, partitions_in, read_clips
 from clips.store import partition_name, read_rows
+from pipelines.engines import listed_engines
 from pipelines.stage import DATA
 
-EMBEDDED = ("espeak",)
-"""Engines with exact timing that come with the project's own dependencies."""
-
-OPTIONAL = ("flite",)
-"""Engines with exact timing that join a run where they are installed."""
-
-SYNTHESIZED = (*EMBEDDED, *OPTIONAL)
 ALIGNED = ("recordings", "narrated")
-SOURCES = (*SYNTHESIZED, *ALIGNED, "augmented")
-"""Every folder of labelled clips: from engines, from the aligner, from augmentation."""
+
+
+def all_sources() -> tuple[str, ...]:
+    """Every folder of labelled clips: from engines, from the aligner, from augmentation."""
+    return (*listed_engines(), *ALIGNED, "augmented")
 
 
 def source_folder(source: str) -> Path:
     """The folder of partitions of a source."""
-    if source in SYNTHESIZED:
-        return DATA / "synthesize" / source
-    return DATA / "augment" if source == "augmented" else DATA / "align" / source
+    if source == "augmented":
+        return DATA / "augment"
+    return DATA / ("align" if source in ALIGNED else "synthesize") / source
 
 
 def labelled_clips(source: str, name: str) -> Iterator[Clip]:
@@ -44,7 +41,7 @@ def labelled_clips(source: str, name: str) -> Iterator[Clip]:
 
 def all_partitions() -> Iterator[tuple[str, str]]:
     """(source, partition name) of everything there is, in order."""
-    for source in SOURCES:
+    for source in all_sources():
         for path in partitions_in(source_folder(source)):
             yield source, path.name
 

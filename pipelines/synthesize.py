@@ -7,33 +7,26 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
-from clips import Clip, Reject, VisemillError, draw_stream, partition_name, partition_of
+from clips import (
+    Clip,
+    EngineMissing,
+    Reject,
+    VisemillError,
+    draw_stream,
+    partition_name,
+    partition_of,
+)
 from clips.splits import speaker_split
-from pipelines.inputs import engines_found
+from pipelines.engines import SynthesizeParams, configured_engine, is_used
 from pipelines.params import load_params
 from pipelines.prompts import CHOSEN, read_prompts
 from pipelines.runner import Done, Task, rejecting, run_partitions
-from pipelines.sources import EMBEDDED
 from pipelines.splits import Splits
 from pipelines.stage import DATA, exit_with, seed
-from synth import Prompt, Voice, find_engine
-
-
-@dataclass(frozen=True)
-class SynthesizeParams:
-    """The `synthesize` block of params.yaml.
-
-    voices_per_prompt: how many voices speak each sentence, by language.
-    """
-
-    partitions: int
-    voices_per_prompt: dict[str, int]
-    max_rejects: float
-
-    def __post_init__(self) -> None:
-        if self.partitions < 1:
-            raise ValueError(f"partitions is {self.partitions}, below 1")
+from synth import Engine, Prompt, Voice, find_engine
+from synth.guard import Guard
 
 
 @dataclass(frozen=True)
@@ -41,32 +34,35 @@ class Work:
     """What a worker of this stage needs."""
 
     engine: str
+    settings: dict
     seed: int
+    seconds_per_clip: float
 
 
 def run(engine: str) -> Done:
     """Writes datasets/synthesize/<engine>; empty if the engine is not part of this run."""
     params = load_params("synthesize", SynthesizeParams)
     splits = load_params("splits", Splits)
-    used = engine in (*EMBEDDED, *engines_found())
+    speaker = configured_engine(engine)
+    used = is_used(engine)
     if not used:
         print(
             f"synthesize: {engine} is not part of this run (see visemill doctor)", file=sys.stderr
         )
-    tasks = plan(engine, params, splits) if used else []
+    tasks = plan(speaker, params, splits) if used else []
     return run_partitions(
         f"synthesize-{engine}",
         synthesize_partition,
         tasks,
         DATA / "synthesize" / engine,
-        Work(engine, seed()),
+        Work(engine, params.settings.get(engine, {}), seed(), params.seconds_per_clip),
         rooms=("synth", "clips"),
         max_rejects=params.max_rejects,
-        versions=find_engine(engine).require() if used else "",
+        versions=speaker.identity() if used else "",
     )
 
 
-def plan(engine: str, params: SynthesizeParams, splits: Splits) -> list[Task]:
+def plan(engine: Engine, params: SynthesizeParams, splits: Splits) -> list[Task]:
     """Who says what: each sentence by voices of its own split, drawn for it alone."""
     spoken: list[list[dict]] = [[] for _ in range(params.partitions)]
     silent: Counter = Counter()
@@ -74,19 +70,22 @@ def plan(engine: str, params: SynthesizeParams, splits: Splits) -> list[Task]:
     for prompt in read_prompts(CHOSEN):
         language = prompt.language
         if language not in voices:
-            voices[language] = list(find_engine(engine).voices(language))
+            voices[language] = list(engine.voices(language))
         fitting = [v for v in voices[language] if _split_of(v, splits) == prompt.split]
         if not fitting:
             silent[f"{language}, {prompt.split}"] += 1
-        rng = draw_stream(seed(), f"synthesize {engine}", prompt.prompt_id)
+        rng = draw_stream(seed(), f"synthesize {engine.name}", prompt.prompt_id)
         count = min(len(fitting), params.voices_per_prompt.get(language, 1))
         for at in rng.permutation(len(fitting))[:count]:
             voice = fitting[at]
-            clip_id = f"{engine}-{voice.name}-{prompt.prompt_id}"
+            clip_id = f"{engine.name}-{voice.name}-{prompt.prompt_id}"
             row = {"clip_id": clip_id, "prompt": _fields(prompt), "voice": _fields(voice)}
             spoken[partition_of(clip_id, params.partitions)].append(row)
     for what, count in sorted(silent.items()):
-        print(f"synthesize: {engine} has no voice for {count} sentences ({what})", file=sys.stderr)
+        print(
+            f"synthesize: {engine.name} has no voice for {count} sentences ({what})",
+            file=sys.stderr,
+        )
     return [
         Task(partition_name(number), (), sorted(rows, key=lambda row: row["clip_id"]))
         for number, rows in enumerate(spoken)
@@ -95,14 +94,18 @@ def plan(engine: str, params: SynthesizeParams, splits: Splits) -> list[Task]:
 
 def synthesize_partition(task: Task, work: Work) -> Iterator[Clip | Reject]:
     """The clips of one partition."""
-    engine = find_engine(work.engine)
-    for row in task.details:
-        prompt, voice = Prompt(**row["prompt"]), Voice(**row["voice"])
-        rng = draw_stream(work.seed, "synthesize", row["clip_id"])
-        try:
-            yield engine.speak(prompt, voice, engine.draw(rng, prompt, voice), row["clip_id"])
-        except VisemillError as error:
-            yield rejecting(row["clip_id"], "synthesize", error, text=prompt.text)
+    make = partial(find_engine, work.engine, work.settings)
+    engine = make()
+    with Guard(make, work.seconds_per_clip) as guard:
+        for row in task.details:
+            prompt, voice = Prompt(**row["prompt"]), Voice(**row["voice"])
+            rng = draw_stream(work.seed, "synthesize", row["clip_id"])
+            try:
+                yield guard.speak(prompt, voice, engine.draw(rng, prompt, voice), row["clip_id"])
+            except EngineMissing:
+                raise
+            except VisemillError as error:
+                yield rejecting(row["clip_id"], "synthesize", error, text=prompt.text)
 
 
 def _split_of(voice: Voice, splits: Splits) -> str:

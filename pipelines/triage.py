@@ -21,7 +21,7 @@ from pipelines.checks import CheckLimits, find_doubt
 from pipelines.params import load_params
 from pipelines.reviews import Decision, read_decisions
 from pipelines.runner import Task, run_partitions
-from pipelines.sources import SOURCES, augment_plan, labelled_clips, source_folder
+from pipelines.sources import all_sources, augment_plan, labelled_clips, source_folder
 from pipelines.stage import DATA, exit_with
 
 STATUS_SCHEMA = pa.schema(
@@ -60,7 +60,7 @@ def run() -> None:
     reviews = sorted(REVIEWS.glob("*.jsonl"))
     read_decisions(reviews)  # a broken line stops the stage before it starts
     parents = {name: (source, parent) for name, source, parent in augment_plan()}
-    for source in SOURCES:
+    for source in all_sources():
         tasks = []
         for path in sorted(source_folder(source).glob("part-*.parquet")):
             inputs = [path, DATA / "visemes" / source / path.name, *reviews]

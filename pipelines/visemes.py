@@ -17,7 +17,7 @@ from clips import BadParams, Reject, Segment, VisemillError, partitions_in
 from clips.store import CLIP_SCHEMA, read_rows
 from pipelines.params import load_params
 from pipelines.runner import Task, rejecting, run_partitions
-from pipelines.sources import SOURCES, source_folder
+from pipelines.sources import all_sources, source_folder
 from pipelines.stage import DATA, exit_with
 from visemes.classes import CLASSES, LETTERS
 from visemes.inventory import load_inventory
@@ -57,7 +57,7 @@ def run() -> None:
             where=inventory.file,
             remedy=f"the network knows {', '.join(CLASSES)}, in this order",
         )
-    for source in SOURCES:
+    for source in all_sources():
         tasks = [
             Task(path.name, (path,), str(path)) for path in partitions_in(source_folder(source))
         ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import pkgutil
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
@@ -80,6 +81,7 @@ class Engine(ABC):
     attribution: str
     install_line: str
     setting_names: Collection[str] = ()
+    embedded: bool = False  # comes with the project's own dependencies, so it is always there
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
         self.settings = dict(settings or {})
@@ -170,19 +172,36 @@ def find_engine(name: str, settings: Mapping[str, Any] | None = None) -> Engine:
     return _find_engine(name, json.dumps(settings or {}, sort_keys=True))
 
 
+def engine_names() -> tuple[str, ...]:
+    """The names of all engines there are, installed or not."""
+    import synth
+
+    names = sorted(module.name for module in pkgutil.iter_modules(synth.__path__))
+    return tuple(name for name in names if _engine_class(name))
+
+
 @cache
 def _find_engine(name: str, settings: str) -> Engine:
-    if re.fullmatch(r"[a-z][a-z0-9_]*", name) and util.find_spec(f"synth.{name}"):
-        module = import_module(f"synth.{name}")
-        for _, kind in inspect.getmembers(module, inspect.isclass):
-            ours = issubclass(kind, Engine) and kind.__module__ == module.__name__
-            if ours and not inspect.isabstract(kind):
-                return kind(json.loads(settings))
-    raise BadParams(
-        f"there is no engine {name!r}",
-        where=f"synth/{name}.py",
-        remedy="write an engine's name, such as espeak or flite; a new one is a file there",
-    )
+    kind = _engine_class(name) if re.fullmatch(r"[a-z][a-z0-9_]*", name) else None
+    if kind is None:
+        raise BadParams(
+            f"there is no engine {name!r}",
+            where=f"synth/{name}.py",
+            remedy=f"choose from {', '.join(engine_names())}; a new one is a file there",
+        )
+    return kind(json.loads(settings))
+
+
+def _engine_class(name: str) -> type[Engine] | None:
+    """The first class of the module that is a whole engine."""
+    if name.endswith("_worker") or not util.find_spec(f"synth.{name}"):
+        return None
+    module = import_module(f"synth.{name}")
+    for _, kind in inspect.getmembers(module, inspect.isclass):
+        ours = issubclass(kind, Engine) and kind.__module__ == module.__name__
+        if ours and not inspect.isabstract(kind):
+            return kind
+    return None
 
 
 def base_language(language: str) -> str:

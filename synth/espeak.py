@@ -49,13 +49,17 @@ class EspeakParams:
 
 
 class Espeak(Engine):
-    """The engine that is always there: a wheel carries the library and its data."""
+    """The engine that is always there: a wheel carries the library and its data.
+
+    settings: people: how many drawn people of each kind join the library's own (synth/people.py).
+    """
 
     name = "espeak"
     licence = "CC0-1.0"
     attribution = "synthesized by eSpeak NG"
     install_line = INSTALL
     setting_names = frozenset({"people"})
+    embedded = True
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
         super().__init__(settings)

@@ -37,7 +37,7 @@ _PITCH = {"slt": (169.0, 20.0), "awb": (132.0, 15.0), "kal16": (105.0, 20.0)}
 _PHONES = {"pau": SILENCE, "ssil": SILENCE, "ax": "AH", "axr": "ER", "ix": "IH", "dx": "D",
            "el": "L", "em": "M", "en": "N", "nx": "N"}  # fmt: skip
 
-_TIMEOUT = 60.0  # seconds for one utterance, which takes 0.1
+_TIMEOUT = 30.0  # seconds for one utterance, which takes 0.1
 
 
 @dataclass(frozen=True, slots=True)
