@@ -11,6 +11,7 @@ from clips import VisemillError
 VERBS = {
     "doctor": ("pipelines.doctor", "what is installed: engines, aligners, devices"),
     "lipsync": ("lipsync.command", "mouth cues for recordings"),
+    "timing": ("pipelines.timing", "whether engines' phone times are true, as a table"),
     "inputs": ("pipelines.inputs_command", "what this machine adds to the default run"),
 }
 """Each verb's module has add_arguments(parser) and run(args) -> exit status."""

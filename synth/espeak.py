@@ -1,7 +1,7 @@
 """espeak-ng: formant voices in many accents, in the process itself, with every phone's time.
 
 Phones come as starts, exact to the sample; the measured offset against the waveform is 0 ms
-(see tests/synth/test_espeak.py). Voiceless stops are put right by synth.closures.
+(see tests/synth/test_espeak.py). What is stamped late is put right by synth.corrections.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ import soxr
 import yaml
 
 from clips import RATE, SILENCE, Clip, EngineFailed, Segment
-from synth.closures import FRICATIVES, VOICELESS_STOPS, move_closures
+from synth.corrections import (
+    FRICATIVES,
+    RELEASES,
+    VOICELESS_STOPS,
+    move_closures,
+    move_releases,
+)
 from synth.engine import Engine, Prompt, Voice, base_language, draw_silences, frame_speech
 from synth.espeak_library import INSTALL, NATIVE_RATE, EspeakLibrary, Event
 from synth.ipa import parts_of, plain_symbol
@@ -52,13 +58,14 @@ class Espeak(Engine):
     """The engine that is always there: a wheel carries the library and its data.
 
     settings: people: how many drawn people of each kind join the library's own (synth/people.py).
+    corrections: false leaves the library's stamps as they are, which shows what is put right.
     """
 
     name = "espeak"
     licence = "CC0-1.0"
     attribution = "synthesized by eSpeak NG"
     install_line = INSTALL
-    setting_names = frozenset({"people"})
+    setting_names = frozenset({"people", "corrections"})
     embedded = True
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
@@ -128,7 +135,9 @@ class Espeak(Engine):
             )
         segments = [sound.segment for sound in sounds]
         audio, phones, shift = frame_speech(audio, segments, params.lead, params.trail)
-        phones = move_closures(phones, audio, labels=VOICELESS_STOPS | FRICATIVES)
+        if self.settings.get("corrections", True):
+            phones = move_closures(phones, audio, labels=VOICELESS_STOPS | FRICATIVES)
+            phones = move_releases(phones, RELEASES[self.name])
         spoken = iter([sound for sound in sounds if sound.segment.label != SILENCE])
         sources = [None if phone.label == SILENCE else next(spoken) for phone in phones]
         clip = self.make_clip(

@@ -2,7 +2,7 @@
 
 Phones come as end times. Stops already include their closure: measured on 4 voices and 8 sentences,
 the energy inside P, T and K sinks from 6-18 ms after their start and stays 30-50 dB under the
-vowels up to the burst, so nothing is moved. No word times: flite prints none.
+vowels up to the burst, so no closure is moved. No word times: flite prints none.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import soxr
 
 from clips import RATE, SILENCE, BadText, Clip, EngineFailed, Segment
 from clips.arpabet import ARPABET
+from synth.corrections import RELEASES, move_releases
 from synth.engine import Engine, Prompt, Voice, base_language, draw_silences, frame_speech
 from synth.text import clean_text
 
@@ -55,12 +56,16 @@ class FliteParams:
 
 
 class Flite(Engine):
-    """The program `flite` with the voices that come with it."""
+    """The program `flite` with the voices that come with it.
+
+    settings: corrections: false leaves its stamps as they are, which shows what is put right.
+    """
 
     name = "flite"
     licence = "CC0-1.0"
     attribution = "synthesized by Flite (Carnegie Mellon University)"
     install_line = "sudo apt-get install flite"
+    setting_names = frozenset({"corrections"})
 
     def version(self) -> str | None:
         return _version()
@@ -82,6 +87,8 @@ class Flite(Engine):
         audio, printed = _run(text, voice.name, params)
         segments = _read_phones(printed, len(audio), text)
         audio, phones, _ = frame_speech(audio, segments, params.lead, params.trail)
+        if self.settings.get("corrections", True):
+            phones = move_releases(phones, RELEASES[self.name])
         return self.make_clip(prompt, voice, params, clip_id, text=text, audio=audio, phones=phones)
 
 

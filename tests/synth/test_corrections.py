@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import synth.espeak as espeak_module
 from clips import SILENCE, Segment, draw_stream, find_faults
 from synth import Prompt, find_engine, move_closures
-from synth.closures import FRICATIVES, VOICELESS_STOPS
+from synth.corrections import FRICATIVES, VOICELESS_STOPS
 
 MS = 16
 

@@ -1,0 +1,47 @@
+"""`visemill timing`: the promise of every engine's timing, kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipelines.command import main
+from pipelines.timing import engine_section, measure
+from synth import find_engine
+
+
+@pytest.mark.parametrize("name", ["espeak", "flite"])
+def test_labels_lie_where_the_sound_has_them(name):
+    engine = find_engine(name)
+    if engine.version() is None:
+        pytest.skip(f"{name} is not installed: {engine.install_line}")
+    measured = measure(engine, "en", 60, with_aligner=False)
+    for kind in ("closure", None):
+        lags = np.array(measured.all() if kind is None else measured.by_class[kind])
+        assert len(lags) > 150
+        assert abs(np.median(lags)) <= 5
+        assert np.mean(np.abs(lags) <= 25) >= 0.9
+
+
+def test_other_languages_are_as_exact():
+    for language in ("de", "fr", "es"):
+        measured = measure(find_engine("espeak"), language, 24, with_aligner=False)
+        for kind in ("closure", "fricative"):
+            assert abs(np.median(measured.by_class[kind])) <= 5
+
+
+def test_the_table_has_before_after_and_the_aligner(tmp_path, capsys):
+    path = tmp_path / "timing.md"
+    assert main(["timing", "--engine", "espeak", "--sentences", "12", "-o", str(path)]) == 0
+    text = path.read_text()
+    assert "## espeak" in text and "| closure |" in text and "pocketsphinx aligned" in text
+    assert "visemill timing --engine espeak --sentences 12" in text
+
+
+def test_a_lie_shows_in_the_table():
+    engine = find_engine("espeak")
+    before = measure(find_engine("espeak", {"corrections": False}), "en", 12, with_aligner=False)
+    after = measure(engine, "en", 12, with_aligner=False)
+    row = next(r for r in engine_section(after, before).splitlines() if r.startswith("| closure"))
+    old, new = (float(cell.split(" ms")[0]) for cell in row.split("|")[4:6])
+    assert old > 10 and abs(new) <= 5
