@@ -11,6 +11,7 @@ from clips import VisemillError
 VERBS = {
     "doctor": ("pipelines.doctor", "what is installed: engines, aligners, devices"),
     "lipsync": ("lipsync.command", "mouth cues for recordings"),
+    "corpora": ("pipelines.corpora_command", "known corpora: list them, get one"),
     "timing": ("pipelines.timing", "whether engines' phone times are true, as a table"),
     "inputs": ("pipelines.inputs_command", "what this machine adds to the default run"),
 }
@@ -36,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         return 0
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def run(corpus: str) -> Done:
         tasks,
         DATA / "ingest" / corpus,
         Work(params, splits),
-        rooms=("clips", "pipelines/recordings.py"),
+        rooms=("clips", "pipelines/recordings.py", "pipelines/corpora.py"),
         max_rejects=params.max_rejects,
     )
 
