@@ -14,7 +14,7 @@ ENGINES ?= found
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: repro test bench lint clean
+.PHONY: repro test bench lint coqui clean
 
 repro: .venv/installed
 	$(BIN)/visemill inputs --recordings $(RECORDINGS) --truth $(TRUTH) --rival "$(RIVAL)" --engines $(ENGINES)
@@ -40,6 +40,15 @@ lint: .venv/installed-test
 
 .venv/installed-test: .venv/installed
 	$(PIP) -e ".[test]"
+	touch $@
+
+# The speech engine coqui in an environment of its own (5.5 GB, see docs/engines-coqui.md).
+coqui: .venv-coqui/installed
+
+.venv-coqui/installed: constraints-coqui.txt
+	test -x .venv-coqui/bin/python || $(PYTHON) -m venv .venv-coqui
+	.venv-coqui/bin/python -m pip --disable-pip-version-check install --quiet \
+	    -c constraints-coqui.txt torch torchaudio "coqui-tts[codec]" six espeakng-loader
 	touch $@
 
 # Partitions in progress; DVC's outputs stay.

@@ -11,6 +11,7 @@ from clips import VisemillError
 VERBS = {
     "doctor": ("pipelines.doctor", "what is installed: engines, aligners, devices"),
     "lipsync": ("lipsync.command", "mouth cues for recordings"),
+    "voices": ("pipelines.voices", "the synthetic speakers beside people, as a picture"),
     "corpora": ("pipelines.corpora_command", "known corpora: list them, get one"),
     "timing": ("pipelines.timing", "whether engines' phone times are true, as a table"),
     "inputs": ("pipelines.inputs_command", "what this machine adds to the default run"),

@@ -23,7 +23,7 @@ class SynthesizeParams:
     partitions: int
     voices_per_prompt: dict[str, int]
     max_rejects: float
-    seconds_per_clip: float = 60.0
+    seconds_per_clip: float = 120.0
     settings: dict[str, dict] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

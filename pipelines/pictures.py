@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -108,4 +109,50 @@ def _save(figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"Date": None} if path.suffix == ".svg" else {}
     figure.savefig(path, bbox_inches="tight", dpi=110, metadata=metadata)
+    plt.close(figure)
+
+
+def draw_voices(path: Path, voices: Sequence[Any], labels: dict[str, str]) -> None:
+    """Synthetic speakers and people: pitch against vocal tract, and a histogram of each measure.
+
+    voices: pipelines.voices.Measured. labels: the name of each measure.
+    """
+    kinds = {"m": ("#0072b2", "men"), "f": ("#d55e00", "women"), "child": ("#009e73", "children"),
+             "": ("#888888", "not known")}  # fmt: skip
+    figure, axes = plt.subplots(2, 2, figsize=(11, 8))
+    scatter, *rest = axes.flat
+    for real in (False, True):
+        for sex, (colour, name) in kinds.items():
+            some = [v for v in voices if (v.group == "people") == real and v.sex == sex]
+            if not some:
+                continue
+            who = "people" if real else "synthetic"
+            scatter.scatter(
+                [v.pitch for v in some], [v.tract for v in some], s=18 if real else 36,
+                marker="o" if real else "^", facecolor="none" if real else colour,
+                edgecolor=colour, linewidth=0.8, label=f"{who}: {name}",
+            )  # fmt: skip
+    scatter.set_xscale("log")
+    scatter.set_xticks([100, 150, 200, 300, 400], ["100", "150", "200", "300", "400"])
+    scatter.minorticks_off()
+    scatter.set_xlabel(labels["pitch"])
+    scatter.set_ylabel(labels["tract"])
+    scatter.legend(fontsize=7)
+    for axis, (name, label) in zip(rest, labels.items()):
+        groups = {
+            who: [getattr(v, name) for v in voices if (v.group == "people") == real]
+            for who, real in (("synthetic", False), ("people", True))
+        }
+        edges = np.histogram_bin_edges([x for values in groups.values() for x in values], 24)
+        for (who, values), colour in zip(groups.items(), ("#cc79a7", "#222222")):
+            if values:
+                axis.hist(
+                    values, edges, density=True, histtype="step", color=colour, label=who, lw=1.6
+                )
+        axis.set_xlabel(label)
+        axis.set_yticks([])
+        axis.set_ylabel("share of speakers")
+        axis.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=100, metadata={"Software": None})
     plt.close(figure)

@@ -35,6 +35,10 @@ _VOICES = Path(__file__).with_name("espeak_voices.yaml")
 PEOPLE = {"f": 8, "m": 6, "child": 17}
 """How many drawn people join the library's own 12, 14 and 3: then there are 20 of each kind."""
 
+RATES = (80, 210)
+"""Words per minute, drawn on a logarithmic scale: 6 to 14 phones/s, as people speak who read slowly
+in a foreign language, and those who read fluently (docs/voices.md)."""
+
 _VOLUME = 50  # of 200; at 70 the loudest children reach full scale inside the library
 _LIBRARY = EspeakLibrary()
 
@@ -96,7 +100,7 @@ class Espeak(Engine):
         )
 
     def draw(self, rng: np.random.Generator, prompt: Prompt, voice: Voice) -> EspeakParams:
-        rate = int(rng.integers(130, 211))
+        rate = round(float(np.exp(rng.uniform(*np.log(RATES)))))
         pitch = int(rng.integers(*_pitches(voice)))
         spread = int(rng.integers(20, 81))
         wordgap = int(rng.choice([0, 0, 0, 1, 2, 4]))

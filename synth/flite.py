@@ -32,6 +32,9 @@ _VOICES = (
     Voice("kal16", "flite:kal", "en-us", "m"),
 )
 
+STRETCHES = (0.85, 1.9)
+"""How much slower than the voice's own tempo, drawn on a logarithmic scale: 6 to 14 phones/s."""
+
 _PITCH = {"slt": (169.0, 20.0), "awb": (132.0, 15.0), "kal16": (105.0, 20.0)}
 """Mean and deviation of each voice (Hz, measured with Praat). rms ignores a target: not listed."""
 
@@ -75,7 +78,7 @@ class Flite(Engine):
 
     def draw(self, rng: np.random.Generator, prompt: Prompt, voice: Voice) -> FliteParams:
         mean, deviation = _PITCH.get(voice.name, (0.0, 0.0))
-        stretch = round(float(rng.uniform(0.85, 1.2)), 3)
+        stretch = round(float(np.exp(rng.uniform(*np.log(STRETCHES)))), 3)
         mean = round(mean * float(rng.uniform(0.85, 1.2)), 1)
         deviation = round(deviation * float(rng.uniform(0.7, 1.4)), 1)
         return FliteParams(stretch, mean, deviation, *draw_silences(rng))

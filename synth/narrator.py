@@ -184,12 +184,17 @@ def _pyttsx3_speaker(prompts: list[Prompt]) -> Callable[[Prompt, int], _Spoken]:
             audio, rate = _read_sound(path)
         free = driver == "espeak"
         return _Spoken(
-            f"pyttsx3:{driver}:{voice}", audio, rate, "",
+            _speaker(driver, voice), audio, rate, "",
             "CC0-1.0" if free else "LicenseRef-system-voice",
             "synthesized by eSpeak" if free else f"synthesized by the system voice {voice}",
         )  # fmt: skip
 
     return speak
+
+
+def _speaker(driver: str, voice: str) -> str:
+    """Whose voice it is: the languages of espeak's driver share a vocal tract, and so a speaker."""
+    return "pyttsx3:espeak" if driver == "espeak" else f"pyttsx3:{driver}:{voice}"
 
 
 def _ask(job: dict) -> dict:
