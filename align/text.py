@@ -2,6 +2,9 @@
 
 >>> spoken_words("“Don't go,” she said: 42 well-known boys' songs!")
 ["don't", 'go', 'she', 'said', 'forty', 'two', 'well', 'known', 'boys', 'songs']
+
+Stricter than synth.text: the speaker of a recording has chosen a reading already, so what people
+read in several ways (1.5, 3rd, 10:30, $5) is refused here, though a synthesizer may choose one.
 """
 
 from __future__ import annotations
@@ -10,36 +13,15 @@ import re
 import unicodedata
 
 from clips import BadText
+from clips.spoken import MARKS, number_words
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
-    " fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = ". . twenty thirty forty fifty sixty seventy eighty ninety".split()
+LARGEST = 999_999
+"""Larger numbers are refused: people say them in several ways."""
 
 _SAID = {"&": " and ", "%": " percent "}
 _SPOKEN_SYMBOLS = frozenset("$€£¥+=@#°×÷<>^~|\\*")  # a reader says them, in one of many ways
-_APOSTROPHES = dict.fromkeys(map(ord, "’‘‛`´ʼ′"), "'")
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+|\d+")
-
-
-def number_words(number: int) -> list[str]:
-    """0 .. 999,999 in words, American style (no "and").
-
-    >>> " ".join(number_words(1984))
-    'one thousand nine hundred eighty four'
-    """
-    if not 0 <= number <= 999_999:
-        raise BadText(f"the number {number} is outside 0..999,999", remedy="write it in words")
-    if number >= 1000:
-        rest = number % 1000
-        return [*number_words(number // 1000), "thousand", *(number_words(rest) if rest else [])]
-    if number >= 100:
-        rest = number % 100
-        return [_ONES[number // 100], "hundred", *(number_words(rest) if rest else [])]
-    if number >= 20:
-        return [_TENS[number // 10], *([_ONES[number % 10]] if number % 10 else [])]
-    return [_ONES[number]]
+_ZERO = re.compile(r"0\d")
 
 
 def spoken_words(text: str) -> list[str]:
@@ -49,7 +31,7 @@ def spoken_words(text: str) -> list[str]:
     999,999 are read out. Raises BadText that shows what cannot be read: other scripts, digits that
     are not a whole number (1.5, 3rd, 10:30), symbols that people read in several ways, no words.
     """
-    plain = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)
+    plain = unicodedata.normalize("NFKC", text.translate(MARKS))
     for symbol, said in _SAID.items():
         plain = plain.replace(symbol, said)
     if found := sorted(_SPOKEN_SYMBOLS & set(plain)):
@@ -67,20 +49,21 @@ def spoken_words(text: str) -> list[str]:
 
 
 def _token_words(token: str, text: str) -> list[str]:
-    stripped = token.strip("\"'“”„«»‹›()[]{}.,;:!?…-–—_/")
+    stripped = token.strip("\"'()[]{}.,;:!?-_/")
     if any(char.isdigit() for char in stripped):
-        parts = re.split(r"[-–—/]", stripped)
-        if not all(_NUMBER.fullmatch(part) or part.isalpha() for part in parts):
-            raise _unreadable(token, text)
         words = []
-        for part in parts:
+        for part in re.split(r"[-/]", stripped):
+            digits = part.replace(",", "")
             if part.isalpha():
                 words += _token_words(part, text)
-                continue
-            digits = part.replace(",", "")
-            if int(digits) > 999_999 or (len(digits) > 1 and digits[0] == "0"):
-                raise _unreadable(token, text)
-            words += number_words(int(digits))
+            elif _NUMBER.fullmatch(part) and not _ZERO.match(digits) and int(digits) <= LARGEST:
+                words += number_words(int(digits)).replace("-", " ").split()
+            else:
+                raise BadText(
+                    f"holds digits that can be read in several ways: {token}",
+                    where=repr(text),
+                    remedy="write in words what the speaker says",
+                )
         return words
     bare = "".join(
         char
@@ -95,11 +78,3 @@ def _token_words(token: str, text: str) -> list[str]:
         )
     words = (part.strip("'") for part in re.split(r"[^a-z']+", bare))
     return [word for word in words if word]
-
-
-def _unreadable(token: str, text: str) -> BadText:
-    return BadText(
-        f"holds digits that can be read in several ways: {token}",
-        where=repr(text),
-        remedy="write in words what the speaker says",
-    )

@@ -84,7 +84,7 @@ def run() -> None:
     print(selection.coverage.table())
     prompts = list(selection.prompts)
     for language in params.languages:
-        sentences, bad = read_lines(FOLDER / "sentences" / f"{language}.txt")
+        sentences, bad = read_lines(FOLDER / "sentences" / f"{language}.txt", language)
         left_out += bad
         prompts += [make_prompt(text, language, **shares) for text in sentences]
         print(f"{language}: {len(sentences)} sentences")
@@ -97,7 +97,7 @@ def run() -> None:
         temporary.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def read_lines(path: Path) -> tuple[list[str], list[BadLine]]:
+def read_lines(path: Path, language: str) -> tuple[list[str], list[BadLine]]:
     """The sentences of a file with one on each line, and the lines left out.
 
     Raises BadText if the file does not exist.
@@ -114,7 +114,7 @@ def read_lines(path: Path) -> tuple[list[str], list[BadLine]]:
         line = raw.decode("utf-8", "replace")
         try:
             if line.strip():
-                found[clean_text(line)] = None
+                found[clean_text(line, language)] = None
         except BadText as error:
             bad.append(BadLine(f"{path}:{number}", error.what, line))
     return list(found), bad

@@ -172,7 +172,7 @@ class Coqui(Engine):
     def speak(self, prompt: Prompt, voice: Voice, params: CoquiParams, clip_id: str) -> Clip:
         _, model, _ = self._find(voice)
         self.check_language(prompt, voice)
-        text = clean_text(prompt.text)
+        text = clean_text(prompt.text, prompt.language)
         spoken = self._utter(text, voice, params)
         audio = soxr.resample(spoken.audio.astype(np.float64), spoken.rate, RATE, quality="HQ")
         timed = list(_phones(spoken, len(audio), model.offset))
@@ -198,7 +198,7 @@ class Coqui(Engine):
         Change the frames and give them back as `lengths`: they are kept to the frame, of
         hop / rate seconds (11.6 ms in most models). A pause can be of 0 frames, a sound of 1.
         """
-        spoken = self._utter(clean_text(prompt.text), voice, params)
+        spoken = self._utter(clean_text(prompt.text, prompt.language), voice, params)
         return tuple(
             (sound.ipa, sum(spoken.frames[sound.first : sound.last]))
             for sound in _inner(spoken.sounds)

@@ -21,6 +21,7 @@ from clips import RATE, SILENCE, Clip, EngineFailed, Segment
 from synth.corrections import (
     FRICATIVES,
     RELEASES,
+    VOICED_STOPS,
     VOICELESS_STOPS,
     move_closures,
     move_releases,
@@ -116,7 +117,7 @@ class Espeak(Engine):
         """The clip, and the same sound before it was resampled (int16 at NATIVE_RATE)."""
         self.require()
         self.check_language(prompt, voice)
-        text = clean_text(prompt.text)
+        text = clean_text(prompt.text, prompt.language)
         accent, _, speaker = voice.name.partition("+")
         person = person_of(speaker)
         samples, events = _LIBRARY.synthesize(
@@ -140,7 +141,8 @@ class Espeak(Engine):
         segments = [sound.segment for sound in sounds]
         audio, phones, shift = frame_speech(audio, segments, params.lead, params.trail)
         if self.settings.get("corrections", True):
-            phones = move_closures(phones, audio, labels=VOICELESS_STOPS | FRICATIVES)
+            stops = VOICELESS_STOPS | VOICED_STOPS
+            phones = move_closures(phones, audio, labels=stops | FRICATIVES)
             phones = move_releases(phones, RELEASES[self.name])
         spoken = iter([sound for sound in sounds if sound.segment.label != SILENCE])
         sources = [None if phone.label == SILENCE else next(spoken) for phone in phones]
@@ -162,7 +164,7 @@ class Espeak(Engine):
 
         Raises BadText, BadParams.
         """
-        names = _LIBRARY.phonemes(clean_text(text), _file_of(voice))
+        names = _LIBRARY.phonemes(clean_text(text, voice), _file_of(voice))
         symbols = filter(None, map(plain_symbol, names))
         return [part.phone for symbol in symbols for part in parts_of(symbol, voice)]
 

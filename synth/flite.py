@@ -86,7 +86,7 @@ class Flite(Engine):
     def speak(self, prompt: Prompt, voice: Voice, params: FliteParams, clip_id: str) -> Clip:
         self.require()
         self.check_language(prompt, voice)
-        text = _check_ascii(clean_text(prompt.text))
+        text = _check_ascii(clean_text(prompt.text, prompt.language))
         audio, printed = _run(text, voice.name, params)
         segments = _read_phones(printed, len(audio), text)
         audio, phones, _ = frame_speech(audio, segments, params.lead, params.trail)

@@ -91,7 +91,7 @@ def narrate(
             )
         seen.add(utt)
         try:
-            text = clean_text(prompt.text)
+            text = clean_text(prompt.text, prompt.language)
             spoken = speak(prompt, seed)
         except EngineMissing:
             raise
@@ -179,8 +179,8 @@ def _pyttsx3_speaker(prompts: list[Prompt]) -> Callable[[Prompt, int], _Spoken]:
         # One process for each file: a second save_to_file in one run loses the first file.
         with tempfile.TemporaryDirectory(prefix="visemill-") as folder:
             path = Path(folder) / "speech.wav"
-            _ask({"task": "speak", "text": clean_text(prompt.text), "path": str(path),
-                  "voice": voice, "rate": rate})  # fmt: skip
+            text = clean_text(prompt.text, prompt.language)
+            _ask({"task": "speak", "text": text, "path": str(path), "voice": voice, "rate": rate})
             audio, rate = _read_sound(path)
         free = driver == "espeak"
         return _Spoken(

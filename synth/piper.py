@@ -115,7 +115,7 @@ class Piper(Engine):
         self.require()
         self.check_language(prompt, voice)
         speaker = self._find(voice)
-        text = clean_text(prompt.text)
+        text = clean_text(prompt.text, prompt.language)
         native, rate, tokens = say(
             text,
             speaker.model,

@@ -17,12 +17,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import accumulate
 
-from clips import BadParams
 from clips.arpabet import VOWELS
-from synth.ipa import Part, parts_of, plain_symbol
+from synth.ipa import Part, line_of, parts_of, plain_symbol
 
 BEGIN, END, PAD, SPACE = "^", "$", "_", " "
 """Piper's own signs: begin and end of a sentence, the pad between phonemes, and the space."""
@@ -101,8 +99,8 @@ def _is_pause(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _is_spoken(token: Token) -> bool:
-    """Not so: spaces, stress and joints."""
-    return bool(plain_symbol(token.name).strip())
+    """Not so: spaces, stress and joints. Length and nasality belong to the sound before."""
+    return bool(plain_symbol(token.name).strip()) or token.name in ("ː", "\u0303")
 
 
 def _longest_sound(tokens: Sequence[Token], language: str) -> tuple[tuple[Part, ...], int]:
@@ -113,7 +111,7 @@ def _longest_sound(tokens: Sequence[Token], language: str) -> tuple[tuple[Part, 
             break
         run.append(token.name)
     for size in range(len(run), 0, -1):
-        parts = _known("".join(run[:size]), language)
+        parts = line_of(plain_symbol("".join(run[:size])), language)
         single = sum(map(is_letter, run[:size])) <= 1
         if parts and (single or parts[0].phone in {*VOWELS, "CH", "JH"}):
             break
@@ -122,14 +120,6 @@ def _longest_sound(tokens: Sequence[Token], language: str) -> tuple[tuple[Part, 
     while size < len(run) and not is_letter(run[size]):
         size += 1
     return parts, size
-
-
-@cache
-def _known(name: str, language: str) -> tuple[Part, ...] | None:
-    try:
-        return parts_of(plain_symbol(name), language)
-    except BadParams:
-        return None
 
 
 def _part_starts(parts: Sequence[Part], tokens: Sequence[Token]) -> tuple[int, ...]:

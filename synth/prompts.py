@@ -87,7 +87,7 @@ def make_prompt(text: str, language: str, test: float, valid: float) -> Prompt:
 
 
 def read_sentences(
-    path: str | Path, *, min_words: int = 2, max_words: int = 20
+    path: str | Path, *, language: str = "en", min_words: int = 2, max_words: int = 20
 ) -> tuple[list[str], list[BadLine]]:
     """The sentences of a UTF-8 text file, cleaned, without repeats; and the lines left out.
 
@@ -110,12 +110,12 @@ def read_sentences(
     def close() -> None:
         for sentence in split_sentences(" ".join(" ".join(paragraph).split())):
             where = f"{path}:{start}"
-            count = len(plain_words(sentence).split())
             try:
-                cleaned = clean_text(sentence)
+                cleaned = clean_text(sentence, language)
             except BadText as error:
                 bad.append(BadLine(where, error.what, sentence))
                 continue
+            count = len(plain_words(cleaned).split())
             if not min_words <= count <= max_words:
                 reason = f"has {count} words, not {min_words}-{max_words}"
                 bad.append(BadLine(where, reason, sentence))
@@ -169,7 +169,7 @@ def select(
     seen: set[str] = set()
     for number, raw in enumerate(texts, 1):
         try:
-            text = clean_text(raw)
+            text = clean_text(raw, language)
             same = plain_words(text)
             if same in seen:
                 continue

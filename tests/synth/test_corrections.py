@@ -38,9 +38,9 @@ def phones(*pairs: tuple[str, int]) -> list[Segment]:
         ("CH", 150, 50, -90, 50),
         ("P", 150, 0, -90, 0),  # nothing to move
         ("P", 150, 40, -20, 0),  # voiced all through: this is not a closure
-        ("P", 300, 150, -90, 100),  # never more than `longest`
+        ("P", 300, 200, -90, 150),  # never more than `longest`
         ("P", 40, 36, -90, 30),  # three quarters of the phone before, no more
-        ("B", 150, 40, -90, 0),  # espeak stamps B at its closure already
+        ("B", 150, 40, -90, 0),  # not among the labels asked for
         ("M", 150, 40, -90, 0),
         ("S", 150, 40, -90, 0),
     ],
@@ -132,8 +132,10 @@ def test_closures_of_real_clips_are_silent_after_the_correction_and_were_not_bef
         assert np.median(before[stop]) > -30, stop
         assert np.median(after[stop]) < -40, stop
         assert np.percentile(after[stop], 90) < np.median(before[stop]) - 5, stop
-    for stop in ("B", "D", "G", "M", "JH"):  # stamped at their closure, where they hum
-        assert abs(np.median(after[stop]) - np.median(before[stop])) < 1, stop
+    # After vowels these are stamped at their closure, where they hum; after consonants late.
+    for stop in ("B", "D", "G", "JH"):
+        assert np.median(after[stop]) < np.median(before[stop]) + 0.5, stop
+    assert abs(np.median(after["M"]) - np.median(before["M"])) < 1
     for stop in ("P", "T", "K"):  # the first 60 % hold the beginning of the burst as well
         sixty = closure_levels(monkeypatch, moved=True, share=0.6)[stop]
         assert np.median(sixty) < np.median(before[stop]) - 5, stop
