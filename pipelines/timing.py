@@ -33,8 +33,8 @@ NEAR = 25.0
 _HEADER = """# Is the timing true?
 
 Made by `visemill timing{arguments}`.
-Each boundary between two phones is looked for in the sound
-itself, by the cue of its class; the claim only says where to look (`align/landmarks.py`).
+Each boundary between two phones is looked for in the sound itself, by the cue of its class; the
+claim only says where to look (`align/landmarks.py`).
 *Lag*: how much later the label comes (median) than labels that phoneticians made by hand come by
 the same measure. *Near*: the share within {near:.0f} ms of that. Both before and after what
 `synth/corrections.py` puts right; without a *before* nothing is.
