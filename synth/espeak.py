@@ -36,8 +36,8 @@ _VOICES = Path(__file__).with_name("espeak_voices.yaml")
 PEOPLE = {"f": 8, "m": 6, "child": 17}
 """How many drawn people join the library's own 12, 14 and 3: then there are 20 of each kind."""
 
-RATES = (80, 210)
-"""Words per minute, drawn on a logarithmic scale: 6 to 14 phones/s, as people speak who read slowly
+RATES = (80, 250)
+"""Words per minute, drawn on a logarithmic scale: 6 to 16 phones/s, as people speak who read slowly
 in a foreign language, and those who read fluently (docs/voices.md)."""
 
 _VOLUME = 50  # of 200; at 70 the loudest children reach full scale inside the library

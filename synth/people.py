@@ -38,7 +38,7 @@ class Kind:
 KINDS = {
     "m": Kind((0.88, 1.08), (82.0, 165.0)),
     "f": Kind((1.04, 1.28), (150.0, 270.0)),
-    "child": Kind((1.18, 1.58), (210.0, 380.0)),
+    "child": Kind((1.18, 1.58), (195.0, 330.0)),
 }
 """What is drawn for each kind of person; also what they are compared with in docs/voices.md."""
 
