@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from clips import (
     Clip,
@@ -94,18 +95,23 @@ def plan(engine: Engine, params: SynthesizeParams, splits: Splits) -> list[Task]
 
 def synthesize_partition(task: Task, work: Work) -> Iterator[Clip | Reject]:
     """The clips of one partition."""
-    make = partial(find_engine, work.engine, work.settings)
-    engine = make()
-    with Guard(make, work.seconds_per_clip) as guard:
-        for row in task.details:
-            prompt, voice = Prompt(**row["prompt"]), Voice(**row["voice"])
-            rng = draw_stream(work.seed, "synthesize", row["clip_id"])
-            try:
-                yield guard.speak(prompt, voice, engine.draw(rng, prompt, voice), row["clip_id"])
-            except EngineMissing:
-                raise
-            except VisemillError as error:
-                yield rejecting(row["clip_id"], "synthesize", error, text=prompt.text)
+    engine = find_engine(work.engine, work.settings)
+    guard = _guard(work.engine, json.dumps(work.settings, sort_keys=True), work.seconds_per_clip)
+    for row in task.details:
+        prompt, voice = Prompt(**row["prompt"]), Voice(**row["voice"])
+        rng = draw_stream(work.seed, "synthesize", row["clip_id"])
+        try:
+            yield guard.speak(prompt, voice, engine.draw(rng, prompt, voice), row["clip_id"])
+        except EngineMissing:
+            raise
+        except VisemillError as error:
+            yield rejecting(row["clip_id"], "synthesize", error, text=prompt.text)
+
+
+@cache
+def _guard(engine: str, settings: str, seconds: float) -> Guard:
+    """One process for each worker: starting it and loading a model takes longer than a clip."""
+    return Guard(partial(find_engine, engine, json.loads(settings)), seconds)
 
 
 def _split_of(voice: Voice, splits: Splits) -> str:

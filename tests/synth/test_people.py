@@ -88,9 +88,8 @@ def test_kinds_of_people_sound_like_their_kind():
         formants = sound.to_formant_burg(0.01, 5, 7000 if voice.sex == "child" else 5500)
         middles = [(p.start + p.end) / 2 / RATE for p in clip.phones if p.label in VOWELS]
         thirds[voice.sex].append(np.nanmedian([formants.get_value_at_time(3, m) for m in middles]))
-    for measure in (pitches, thirds):
-        assert np.median(measure["m"]) * 1.1 < np.median(measure["f"])
-        assert np.median(measure["f"]) < np.median(measure["child"])
+    assert np.median(pitches["m"]) * 1.3 < np.median(pitches["f"]) < np.median(pitches["child"])
+    assert np.median(thirds["m"]) * 1.05 < np.median(thirds["f"])
     assert np.median(thirds["f"]) * 1.05 < np.median(thirds["child"])
     for sex in SEXES:
         low, high = KINDS[sex].pitch
