@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
-from clips import BadParams, Clip
+from clips import BadParams, Clip, VisemillError
 
-KNOWN = ("pocketsphinx",)
+KNOWN = ("mfa", "neural", "pocketsphinx")
 """The aligners of this project: modules of this folder that define ALIGNER."""
 
 
@@ -16,12 +17,14 @@ class Aligner(ABC):
     """A forced aligner.
 
     name: as in params.yaml. languages: language codes it can align ("en" covers "en-GB" too).
-    install_line: the command that installs it.
+    install_line: the command that installs it. together: whether it aligns a corpus at once, with
+    processes of its own.
     """
 
     name: ClassVar[str]
     languages: ClassVar[tuple[str, ...]]
     install_line: ClassVar[str]
+    together: ClassVar[bool] = False
 
     @abstractmethod
     def version(self) -> str | None:
@@ -37,6 +40,15 @@ class Aligner(ABC):
         Raises BadText (the text cannot be aligned), BadAudio (nothing to align),
         EngineFailed (no path through the sound fits the text), EngineMissing.
         """
+
+    def align_all(self, clips: Iterable[Clip]) -> Iterator[Clip | VisemillError]:
+        """For each clip, in their order, what `align` gives or raises."""
+        for clip in clips:
+            try:
+                result: Clip | VisemillError = self.align(clip)
+            except VisemillError as error:
+                result = error
+            yield result
 
     def speaks(self, language: str) -> bool:
         """Whether this aligner can align clips of `language` (en, en-GB, en_US, ...)."""

@@ -87,7 +87,7 @@ class PocketSphinx(Aligner):
         words = spoken_words(clip.text)
         self._load()
         self._learn(words, where)
-        sound = np.rint(clip.audio.astype(np.float64) * 32768).astype("<i2").tobytes()
+        sound = _pcm(clip)
         phones, spans = self._segments(self._decode(sound, words, where), clip, where)
         heard = self._hear(sound, len(clip))
         aligned = clip.with_(
@@ -100,6 +100,11 @@ class PocketSphinx(Aligner):
         )
         aligned = aligned.with_scores(align_heard=evidence(phones, heard))
         return aligned.with_scores(**confidence(aligned)).validate()
+
+    def hear(self, clip: Clip) -> list[Segment]:
+        """The phones (ARPAbet, SIL) that a recognizer hears without the text; empty if none."""
+        self._load()
+        return self._hear(_pcm(clip), len(clip))
 
     def _load(self) -> None:
         try:
@@ -214,6 +219,10 @@ class PocketSphinx(Aligner):
             if spoken and at > first:
                 words.append(Segment(name.split("(")[0], starts[first], starts[at]))
         return merge(phones, only=SILENCE), tuple(words)
+
+
+def _pcm(clip: Clip) -> bytes:
+    return np.rint(clip.audio.astype(np.float64) * 32768).astype("<i2").tobytes()
 
 
 ALIGNER = PocketSphinx

@@ -7,12 +7,11 @@ that triage reads.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
-from align import find_aligner
+from align import Aligner
 from align.confidence import (
     AlignmentLimits,
     confidence,
@@ -21,10 +20,10 @@ from align.confidence import (
     usual_match,
 )
 from clips import Clip, EngineMissing, Reject, VisemillError, partitions_in, read_clips
+from pipelines.aligners import ready_aligner
 from pipelines.params import load_params
 from pipelines.runner import Done, Task, rejecting, run_partitions
 from pipelines.stage import DATA, exit_with
-from synth import find_engine
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,7 @@ class AlignParams:
 def run(corpus: str) -> Done:
     """Aligns datasets/ingest/<corpus> into datasets/align/<corpus>."""
     params = load_params("align", AlignParams)
-    aligner = find_aligner(params.aligner)
-    version = aligner.version()
-    if version is None:
-        raise EngineMissing(
-            f"the aligner {params.aligner} is not installed", remedy=aligner.install_line
-        )
+    version = require(ready_aligner(params.aligner))
     tasks = [Task(p.name, (p,), str(p)) for p in partitions_in(DATA / "ingest" / corpus)]
     return run_partitions(
         f"align-{corpus}",
@@ -52,43 +46,65 @@ def run(corpus: str) -> Done:
         tasks,
         DATA / "align" / corpus,
         params,
-        rooms=("align", "clips", "synth"),
+        rooms=("align", "clips", "synth", "pipelines/aligners.py"),
         max_rejects=params.max_rejects.get(corpus, 1.0),
         versions=[params.aligner, version],
     )
 
 
+def require(aligner: Aligner) -> str:
+    """The aligner's version. Raises EngineMissing with the line that installs it."""
+    version = aligner.version()
+    if version is None:
+        raise EngineMissing(
+            f"the aligner {aligner.name} is not installed", remedy=aligner.install_line
+        )
+    return version
+
+
 def align_partition(task: Task, params: AlignParams) -> Iterator[Clip | Reject]:
     """The aligned clips of one partition, which holds (nearly) all clips of its speakers."""
-    aligner = find_aligner(params.aligner, pronounce=pronounce)
+    clips = list(read_clips(Path(task.details)))
     aligned: list[Clip] = []
-    for clip in read_clips(Path(task.details)):
-        try:
-            clip = aligner.align(clip)
-        except VisemillError as error:
+    for clip, result in zip(clips, align_all(ready_aligner(params.aligner), clips)):
+        if isinstance(result, VisemillError):
             more = {"text": clip.text, "source": clip.source}
-            yield rejecting(clip.clip_id, "align", error, **more)
-            continue
-        aligned.append(clip.with_scores(**confidence(clip)))
-    matches: dict[str, dict[str, float]] = {}
-    for clip in aligned:
-        matches.setdefault(clip.speaker, {})[clip.clip_id] = clip.score["align_match"]
-    for clip in aligned:
-        others = [m for name, m in matches[clip.speaker].items() if name != clip.clip_id]
-        usual = usual_match(others) if others else None
-        if reason := doubt(clip.score, params.limits, usual):
+            yield rejecting(clip.clip_id, "align", result, **more)
+        else:
+            aligned.append(result)
+    judged = judge([(clip.speaker, clip.score) for clip in aligned], params.limits)
+    for clip, (sure, reason) in zip(aligned, judged):
+        if reason:
             phrase, _, detail = reason.partition(": ")
             yield Reject(clip.clip_id, "align", phrase, detail, clip.text, clip.source)
         else:
-            match = clip.score["align_match"]
-            sure = match_confidence(match) if usual is None else match_confidence(match, usual)
             yield clip.with_scores(confidence=sure)
 
 
-@cache
-def pronounce(word: str) -> list[str]:
-    """The phones of a word that no dictionary has, by espeak's rules."""
-    return find_engine("espeak").phones_of(word)
+def align_all(aligner: Aligner, clips: Iterable[Clip]) -> Iterator[Clip | VisemillError]:
+    """For each clip, in their order, the aligned clip with `align.confidence`'s scores, or why
+    there is none."""
+    for result in aligner.align_all(clips):
+        yield result.with_scores(**confidence(result)) if isinstance(result, Clip) else result
+
+
+def judge(
+    scored: Sequence[tuple[str, Mapping[str, float]]], limits: AlignmentLimits
+) -> Iterator[tuple[float, str | None]]:
+    """For each aligned clip its confidence (0..1), and why it is not believed (None: it is).
+
+    scored: the speaker and the scores of each clip; of a speaker all clips that there are, since
+    each is compared with the others.
+    """
+    matches: dict[str, list[float]] = {}
+    for speaker, scores in scored:
+        matches.setdefault(speaker, []).append(scores["align_match"])
+    for speaker, scores in scored:
+        match, others = scores["align_match"], list(matches[speaker])
+        others.remove(match)  # one of them: this clip's own
+        usual = usual_match(others) if others else None
+        sure = match_confidence(match) if usual is None else match_confidence(match, usual)
+        yield sure, doubt(scores, limits, usual)
 
 
 def main() -> None:

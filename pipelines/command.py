@@ -10,6 +10,7 @@ from clips import VisemillError
 
 VERBS = {
     "doctor": ("pipelines.doctor", "what is installed: engines, aligners, devices"),
+    "align": ("pipelines.align_command", "a TextGrid for each recording of a folder"),
     "lipsync": ("lipsync.command", "mouth cues for recordings"),
     "voices": ("pipelines.voices", "the synthetic speakers beside people, as a picture"),
     "corpora": ("pipelines.corpora_command", "known corpora: list them, get one"),

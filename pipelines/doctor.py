@@ -70,8 +70,9 @@ def find_all() -> Iterator[Finding]:
         "aligner", "pocketsphinx", aligner.version() or "", "English (embedded)",
         aligner.install_line, True,
     )  # fmt: skip
-    yield Finding("aligner", "mfa", _program("mfa", "version"), "Montreal Forced Aligner",
-                  "micromamba create -n mfa -c conda-forge montreal-forced-aligner")  # fmt: skip
+    mfa = find_aligner("mfa")
+    version = _attempt(mfa.version)
+    yield Finding("aligner", "mfa", version, "Montreal Forced Aligner", mfa.install_line)
     for package, use in (
         ("pyworld", "WORLD vocoder: augmentation"),
         ("praat-parselmouth", "Praat: augmentation"),

@@ -1,0 +1,107 @@
+"""Aligners with what they need from other rooms: pronunciations from espeak-ng, trained models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from align import Aligner, find_aligner
+from align.variants import SpokenWord
+from clips import SILENCE, BadText
+from pipelines.stage import DATA
+from synth import Prompt, Voice, find_engine, split_sentences
+from synth.ipa import parts_of, plain_symbol
+
+MODEL = DATA / "acoustic" / "model.npz"
+"""The acoustic model that the stage `acoustic` trains."""
+
+
+def ready_aligner(name: str, model: Path = MODEL, jobs: int = 1) -> Aligner:
+    """A new aligner by its name, ready for clips. Raises BadParams that lists those there are.
+
+    jobs: processes of one that aligns a corpus at once.
+    """
+    if name == "mfa":
+        hear = find_aligner("pocketsphinx").hear
+        return find_aligner(name, to_arpabet=to_arpabet, hear=hear, jobs=jobs)
+    if name == "neural":
+        return find_aligner(name, model=model, read=read_text)
+    return find_aligner(name, pronounce=pronounce)
+
+
+def to_arpabet(sign: str, language: str) -> list[tuple[str, str, float]]:
+    """The phones of an IPA sign: (ARPAbet, its own IPA, share of the time). Raises BadParams."""
+    return [(part.phone, part.ipa, part.share) for part in parts_of(plain_symbol(sign), language)]
+
+
+@cache
+def pronounce(word: str) -> list[str]:
+    """The phones of an English word that no dictionary has, by espeak's rules."""
+    return find_engine("espeak").phones_of(word)
+
+
+ACCENTS = 2
+"""Accents of a language whose pronunciations are tried: en-us and en-gb, pt and pt-br, ..."""
+
+
+@lru_cache(10_000)
+def read_text(text: str, language: str) -> tuple[SpokenWord, ...]:
+    """The words of a text with the phones (ARPAbet, IPA) that espeak-ng says for them.
+
+    It speaks the text (250 times faster than real time) since only then it says which word a sound
+    belongs to, and with the pronunciation that the sentence asks for. A language without a country
+    is read in several accents. Text without small letters is read as small letters: capitals would
+    be spelled. Words that espeak-ng says as one ("of the") are read one by one.
+    Raises BadText if it does not speak the language or the text.
+    """
+    if not any(character.islower() for character in text):
+        text = text.lower()
+    voices = {voice.language: voice for voice in _voices(language)}
+    usual, *others = (_read(text, voice) for voice in list(voices.values())[:ACCENTS])
+    names = [word.text for word in usual]
+    same = [words for words in others if [word.text for word in words] == names]
+    return tuple(
+        replace(word, others=tuple(words[number].phones for words in same))
+        for number, word in enumerate(usual)
+    )
+
+
+def _voices(language: str) -> tuple[Voice, ...]:
+    engine = find_engine("espeak")
+    code = language.lower().replace("_", "-")
+    voices = engine.voices(code) or engine.voices(code.split("-")[0])
+    if not voices:
+        raise BadText(
+            f"espeak-ng has no voice for the language {language!r}",
+            remedy="set the clip's language to a code such as en, de or pt-br",
+        )
+    return voices
+
+
+def _read(text: str, voice: Voice) -> list[SpokenWord]:
+    words: list[SpokenWord] = []
+    for sentence in split_sentences(text) or [text]:
+        for word in _spoken(sentence, voice):
+            parts = word.text.split()
+            if len(parts) > 1:
+                words += [single for part in parts for single in _spoken(part, voice)]
+            else:
+                words.append(word)
+    return words
+
+
+def _spoken(text: str, voice: Voice) -> list[SpokenWord]:
+    engine = find_engine("espeak")
+    prompt = Prompt(prompt_id="read", language=voice.language, split="", text=text)
+    clip = engine.speak(prompt, voice, engine.draw(np.random.default_rng(0), prompt, voice), "read")
+    said = [(phone, ipa) for phone, ipa in zip(clip.phones, clip.ipa) if phone.label != SILENCE]
+    return [
+        SpokenWord(
+            word.label,
+            tuple((p.label, ipa) for p, ipa in said if word.start <= p.start < word.end),
+        )
+        for word in clip.words
+    ]
