@@ -10,10 +10,14 @@ from clips import BadInput, VisemillError, read_audio
 from lipsync.errors import ModelMissing
 from lipsync.features import RATE
 from lipsync.infer import Model, cues
-from visemes.cues import to_json, to_tsv
+from visemes.formats import FORMATS, CueTrack, write_cues
+from visemes.rates import frame_rate
 
 DEFAULT_MODEL = Path("models/visemill.onnx")
 """Where `make repro` leaves the model, from the working directory."""
+
+SHORT_NAMES = {"xml": "rhubarb-xml", "dat": "moho"}
+"""What animators call these formats."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--filter", action="store_true", help="hold every mouth shape for at least 2 pictures"
     )
-    parser.add_argument("--format", choices=("tsv", "json"), default="tsv")
+    parser.add_argument(
+        "--format",
+        choices=(*FORMATS, *SHORT_NAMES),
+        default="tsv",
+        help="of the cues (default tsv; see docs/visemes.md); moho and opentoonz need 10-100 fps",
+    )
     parser.add_argument(
         "-o",
         dest="output",
@@ -47,12 +56,13 @@ def run(args: argparse.Namespace) -> int:
     Raises BadInput, BadAudio or EngineMissing when nothing can be done.
     """
     sources = [Path(name) for name in args.audio]
-    targets = _targets(sources, args.output, args.format)
+    name = SHORT_NAMES.get(args.format, args.format)
+    targets = _targets(sources, args.output, FORMATS[name].suffix)
     model = Model.load(args.model or _default_model())
     failed = 0
     for source, target in zip(sources, targets):
         try:
-            text = _cues_of(model, source, args)
+            text = _cues_of(model, source, name, args)
         except VisemillError as error:
             if len(sources) == 1:
                 raise
@@ -66,13 +76,12 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _cues_of(model: Model, source: Path, args: argparse.Namespace) -> str:
+def _cues_of(model: Model, source: Path, form: str, args: argparse.Namespace) -> str:
     audio = read_audio(source)
     track = cues(model.predict(audio).argmax(1), args.fps, filter=args.filter)
     track = track or [(0.0, "X")]  # too short to show anything: the mouth stays at rest
-    if args.format == "json":
-        return to_json(track, fps=args.fps, seconds=len(audio) / RATE)
-    return to_tsv(track)
+    written = CueTrack(tuple(track), len(audio) / RATE, sound=str(source.resolve()))
+    return write_cues(written, form, frame_rate(args.fps))
 
 
 def _targets(sources: list[Path], output: Path | None, suffix: str) -> list[Path | None]:

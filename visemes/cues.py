@@ -1,15 +1,16 @@
-"""Cue files: when the mouth changes to which shape.
+"""Cue files: when the mouth changes to which shape, in this project's own two formats.
 
 A track is a list of (seconds, letter) with rising times; each shape holds until the next cue.
-The letters are those of Cherry Lip Sync (visemes.classes.LETTERS), and so is the TSV: one line
-for each cue, the time with three decimals, a tab, the letter.
+The letters are those of Cherry Lip Sync (visemes.classes.LETTERS) unless others are given, and the
+TSV is its own: one line for each cue, the time with three decimals, a tab, the letter. The formats
+of other programs are in visemes.formats.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from clips.errors import BadLabels
@@ -29,13 +30,14 @@ def to_tsv(track: Track) -> str:
     return "".join(f"{time:.3f}\t{letter}\n" for time, letter in track)
 
 
-def to_json(track: Track, *, fps: float, seconds: float) -> str:
+def to_json(track: Track, *, fps: float, seconds: float, names: Mapping[str, str] = _NAMES) -> str:
     """The track as JSON: {"fps", "seconds", "cues": [{"time", "letter", "viseme"}]}.
 
-    `seconds` is the length of the sound, that is, the end of the last cue.
+    `seconds` is the length of the sound, that is, the end of the last cue; `names` the viseme of
+    each letter.
     """
     cues = [
-        {"time": round(time, 3), "letter": letter, "viseme": _NAMES[letter]}
+        {"time": round(time, 3), "letter": letter, "viseme": names[letter]}
         for time, letter in track
     ]
     return json.dumps({"fps": fps, "seconds": round(seconds, 3), "cues": cues}, indent=1) + "\n"
@@ -46,40 +48,45 @@ def write_tsv(path: str | Path, track: Track) -> None:
     Path(path).write_text(to_tsv(track), encoding="utf-8", newline="\n")
 
 
-def read_tsv(path: str | Path) -> list[tuple[float, str]]:
+def read_tsv(path: str | Path, letters: Collection[str] = _NAMES) -> list[tuple[float, str]]:
     """The track of a TSV file; empty lines are passed over.
 
     Raises BadLabels that names file and line: two columns, a time that is not before the last
-    one, a known letter.
+    one, one of the `letters`.
     """
-    return _parsed(_text(path).splitlines(), str(path))
+    return parse_cues(read_text(path).splitlines(), str(path), letters=letters)
 
 
-def read_json(path: str | Path) -> list[tuple[float, str]]:
+def read_json(path: str | Path, letters: Collection[str] = _NAMES) -> list[tuple[float, str]]:
     """The track of a JSON file that `to_json` wrote. Raises BadLabels that names the file."""
     try:
-        pairs = [(cue["time"], cue["letter"]) for cue in json.loads(_text(path))["cues"]]
+        pairs = [(cue["time"], cue["letter"]) for cue in json.loads(read_text(path))["cues"]]
     except (ValueError, KeyError, TypeError) as error:
         raise BadLabels(
             f"is not a track of cues ({error!r})",
             where=str(path),
             remedy='it should look like {"cues": [{"time": 0.0, "letter": "X"}]}',
         ) from error
-    return _parsed([f"{time}\t{letter}" for time, letter in pairs], str(path), unit="cue ")
+    lines = [f"{time}\t{letter}" for time, letter in pairs]
+    return parse_cues(lines, str(path), unit="cue ", letters=letters)
 
 
-def _text(path: str | Path) -> str:
+def read_text(path: str | Path) -> str:
+    """The text of a cue file (UTF-8). Raises BadLabels that names it if it cannot be read."""
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadLabels(
             f"cannot be read as a cue file ({error})",
             where=str(path),
-            remedy="give the text file that `visemill lipsync -o` wrote",
+            remedy="give a text file in UTF-8, such as `visemill lipsync -o` writes",
         ) from error
 
 
-def _parsed(lines: Sequence[str], path: str, unit: str = "") -> list[tuple[float, str]]:
+def parse_cues(
+    lines: Sequence[str], path: str, unit: str = "", letters: Collection[str] = _NAMES
+) -> list[tuple[float, str]]:
+    """The cues of lines `seconds <tab> letter`. Raises BadLabels: file, `unit` and number."""
     track: list[tuple[float, str]] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -102,11 +109,11 @@ def _parsed(lines: Sequence[str], path: str, unit: str = "") -> list[tuple[float
                 where=where,
                 remedy="write seconds with a point, like 1.267",
             )
-        if cells[1] not in _NAMES:
+        if cells[1] not in letters:
             raise BadLabels(
                 f"{cells[1]!r} is not a mouth shape",
                 where=where,
-                remedy=f"use one of the letters {' '.join(sorted(_NAMES))}",
+                remedy=f"use one of the letters {' '.join(sorted(letters))}",
             )
         if track and time <= track[-1][0]:
             raise BadLabels(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 
 from clips.errors import BadLabels
 from clips.segment import RATE, Segment
+from visemes.hold import Run, held
+from visemes.inventory import Inventory
+from visemes.rates import frames_in
 
 HOP = 160
 """Samples between frames: 100 frames a second at 16 kHz."""
@@ -49,6 +54,36 @@ def classes_at_rate(
     """The class at the middle of each of `frames` frames at `fps` per second, uint8."""
     times = np.floor((np.arange(frames) + 0.5) * RATE / fps).astype(np.int64)
     return classes_at(visemes, times, classes)
+
+
+def resample(
+    visemes: Sequence[Segment], rate: Fraction, inventory: Inventory, *, hold: int = 2
+) -> np.ndarray:
+    """The class of each picture at `rate` per second, shape (frames_in(length, rate),), uint8.
+
+    A picture shows the viseme at its middle, as `classes_at_rate` does, but no closed lips and no
+    lip on the teeth are lost between two pictures, and every shape stays for at least `hold`
+    pictures (see visemes.hold for what gives way where there is no room). `visemes` tile a clip of
+    integer samples. Raises BadLabels if there are none.
+    """
+    if not visemes:
+        raise BadLabels("there are no visemes", remedy="run the visemes stage first")
+    frames = frames_in(visemes[-1].end, rate)
+    ends = [min(frames, _first_frame(segment.end, rate)) for segment in visemes[:-1]]
+    starts = [0, *ends]
+    runs = [
+        Run(segment.label, start, end)
+        for segment, start, end in zip(visemes, starts, [*ends, frames], strict=True)
+    ]
+    index = {viseme: number for number, viseme in enumerate(inventory.classes)}
+    shown = held(runs, hold, inventory.must_show)
+    numbers = [index[run.viseme] for run in shown]
+    return np.repeat(np.array(numbers, np.uint8), [run.length for run in shown])
+
+
+def _first_frame(sample: int, rate: Fraction) -> int:
+    """The first picture whose middle is not before `sample`, as `classes_at_rate` rounds it."""
+    return math.ceil(sample * rate / RATE - Fraction(1, 2))
 
 
 def to_segments(numbers: np.ndarray, hop: int, length: int, classes: Sequence[str]) -> tuple:

@@ -5,6 +5,7 @@ The one place for a rule about mouths is a table in visemes/inventories/; this m
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,10 @@ import yaml
 from clips.arpabet import ARPABET
 from clips.errors import BadParams
 from clips.segment import SILENCE
+from visemes.classes import CLASSES
+
+LIPS = ("closed", "teeth", "rounded", "open", "rest")
+"""What the lips do in a shape: pressed shut, lower lip on the teeth, rounded, apart, at rest."""
 
 _FOLDER = Path(__file__).parent / "inventories"
 
@@ -28,7 +33,9 @@ class Inventory:
     """A set of mouth shapes and the shapes that each phone takes.
 
     `phones` is keyed by ARPAbet, `ipa` by the IPA symbols whose lips differ from their ARPAbet
-    stand-in's.
+    stand-in's. `letters` are the names in cue files. `lips` says which of LIPS each shape is;
+    `rounded` and `relaxed` give the shapes beside a rounded sound and after too long a hold, for
+    those shapes that have one; `from_cherry12` the shape for each of the network's twelve.
     """
 
     name: str
@@ -37,6 +44,24 @@ class Inventory:
     phones: Mapping[str, Shapes]
     ipa: Mapping[str, Shapes]
     file: str
+    source: str
+    lips: Mapping[str, str]
+    rounded: Mapping[str, str]
+    relaxed: Mapping[str, str]
+    from_cherry12: Mapping[str, str]
+
+    @property
+    def rest(self) -> str:
+        """The shape of silence."""
+        return self.phones[SILENCE][0][0]
+
+    def must_show(self, viseme: str) -> bool:
+        """Whether an animation may never leave this shape out: lips shut, or lip on the teeth.
+
+        Source: the first habits in JALI (Edwards, Landreth, Fiume and Singh, 2016): bilabials must
+        close the lips, labiodentals must bring the lower lip to the upper teeth.
+        """
+        return self.lips[viseme] in ("closed", "teeth")
 
     def shapes(self, phone: str, ipa: str = "") -> Shapes:
         """The shapes of a phone. Raises BadParams that names the hole if it has none."""
@@ -65,31 +90,54 @@ def load_inventory(name: str) -> Inventory:
             raise BadParams(
                 f"has no `{section}`", where=str(path), remedy=f"write a block `{section}:`"
             )
-    classes = tuple(table["visemes"])
-    letters = {}
-    for viseme, entry in table["visemes"].items():
-        if not isinstance(entry, dict) or "letter" not in entry:
-            raise BadParams(
-                "has no letter",
-                where=f"{path}: visemes.{viseme}",
-                remedy="write {letter: A, shape: …}",
-            )
-        letters[viseme] = str(entry["letter"])
+    entries = {str(viseme): entry for viseme, entry in table["visemes"].items()}
+    classes = tuple(entries)
+    for viseme, entry in entries.items():
+        _check_viseme(entry, classes, f"{path}: visemes.{viseme}")
+    letters = {viseme: str(entry["letter"]) for viseme, entry in entries.items()}
+    if len(set(letters.values())) < len(letters):
+        raise BadParams("two shapes share a letter", where=f"{path}: visemes", remedy="mend one")
     read = {
         section: {
-            str(symbol): _shapes(value, classes, f"{path}: {section}.{symbol}")
+            unicodedata.normalize("NFC", str(symbol)): _shapes(
+                value, classes, f"{path}: {section}.{symbol}"
+            )
             for symbol, value in (table.get(section) or {}).items()
         }
         for section in ("phones", "ipa")
     }
-    holes = sorted({*ARPABET, SILENCE} - set(read["phones"]))
-    if holes:
-        raise BadParams(
-            f"has no viseme for {', '.join(holes)}",
-            where=f"{path}: phones",
-            remedy="every ARPAbet phone and SIL needs a line",
-        )
-    return Inventory(str(table.get("name", name)), classes, letters, **read, file=str(path))
+    identity = {viseme: viseme for viseme in CLASSES if viseme in classes}
+    from_cherry12 = table.get("from_cherry12") or identity
+    for section, have, needed in (
+        ("phones", read["phones"], {*ARPABET, SILENCE}),
+        ("from_cherry12", from_cherry12, CLASSES),
+    ):
+        if holes := sorted(set(needed) - set(have)):
+            raise BadParams(
+                f"has no viseme for {', '.join(holes)}",
+                where=f"{path}: {section}",
+                remedy="every ARPAbet phone and SIL needs a line in `phones`, each of the twelve"
+                " mouths of the network one in `from_cherry12`",
+            )
+    for viseme, value in from_cherry12.items():
+        _shapes(str(value), classes, f"{path}: from_cherry12.{viseme}")
+    return Inventory(
+        str(table.get("name", name)),
+        classes,
+        letters,
+        **read,
+        file=str(path),
+        source=str(table.get("source", "")),
+        lips={viseme: entry["lips"] for viseme, entry in entries.items()},
+        rounded={v: entry["rounded"] for v, entry in entries.items() if "rounded" in entry},
+        relaxed={v: entry["relaxed"] for v, entry in entries.items() if "relaxed" in entry},
+        from_cherry12={viseme: str(from_cherry12[viseme]) for viseme in CLASSES},
+    )
+
+
+def inventory_names() -> list[str]:
+    """The inventories of visemes/inventories/, by name."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -108,6 +156,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise BadParams("is not a mapping", where=str(path), remedy="write `key: value` lines")
     return table
+
+
+def _check_viseme(entry: Any, classes: tuple[str, ...], where: str) -> None:
+    if not isinstance(entry, dict) or "letter" not in entry:
+        raise BadParams("has no letter", where=where, remedy="write {letter: A, lips: open, …}")
+    if entry.get("lips") not in LIPS:
+        raise BadParams(
+            f"lips: {entry.get('lips')!r} is unknown",
+            where=where,
+            remedy=f"choose from {', '.join(LIPS)}",
+        )
+    for key in ("rounded", "relaxed"):
+        if key in entry and entry[key] not in classes:
+            raise BadParams(
+                f"{key}: unknown viseme {entry[key]!r}",
+                where=where,
+                remedy=f"choose from {', '.join(classes)}",
+            )
 
 
 def _shapes(value: Any, classes: tuple[str, ...], where: str) -> Shapes:

@@ -1,34 +1,31 @@
 """From phones to mouths: the rule engine.
 
-A rule is a small function on gestures (a phone with the shapes that it takes). `to_visemes` runs
-the rules that are switched on, in the order of RULES, and draws the gestures as segments.
+A rule is a small function on gestures (a phone with the shapes that it takes) or on the segments
+drawn from them. `to_visemes` runs the rules that are switched on, in the order in which `Rules`
+lists them. What neighbours do to each other stands in visemes.coarticulation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 from clips.arpabet import CLOSED, VOWELS
 from clips.errors import BadParams
 from clips.segment import RATE, SILENCE, Segment, merge_equal
-from visemes.inventory import Inventory, Shapes
+from visemes.coarticulation import (
+    closures_begin_early,
+    minimum_hold,
+    rounding_spreads,
+    schwa_takes_neighbours,
+    static_stretches_move,
+    weak_consonants_yield,
+)
+from visemes.gestures import Gesture
+from visemes.inventory import Inventory
 
-
-@dataclass(frozen=True, slots=True)
-class Gesture:
-    """What the mouth does for one phone: its shapes over samples `start`..`end`.
-
-    `own` says that the inventory has an entry for the IPA symbol itself, so that rules about the
-    English phone that stands for it do not concern it.
-    """
-
-    phone: str
-    shapes: Shapes
-    start: int
-    end: int
-    own: bool = False
+__all__ = ["Gesture", "Rules", "to_visemes"]
 
 
 def hh_takes_next_vowel(gestures: Sequence[Gesture]) -> list[Gesture]:
@@ -67,31 +64,72 @@ def diphthongs_whole(gestures: Sequence[Gesture]) -> list[Gesture]:
     return [replace(g, shapes=((g.shapes[0][0], 1.0),)) for g in gestures]
 
 
-Rule = Callable[[Sequence[Gesture]], list[Gesture]]
+GestureRule = Callable[[Sequence[Gesture]], list[Gesture]]
+SegmentRule = Callable[[Sequence[Segment]], list[Segment]]
 
 
 @dataclass(frozen=True)
 class Rules:
     """Which rules run; the `rules` of the `visemes` block in params.yaml.
 
-    pause_seconds: the longest silence that `short_pauses_hold` holds through.
+    Seconds: `schwa_seconds` the longest AH that counts as a schwa where there is no IPA,
+    `weak_seconds` the longest consonant that yields, `rounding_seconds` how far rounding reaches,
+    `static_seconds` how long a shape may stand over several phones, `pause_seconds` the longest
+    silence that `short_pauses_hold` holds through, `early_seconds` how long before its sound a
+    closure begins, `hold_seconds` the shortest time of any shape. Raises ValueError below 0.
     """
 
     split_diphthongs: bool = True
     hh_takes_next_vowel: bool = True
+    schwa_takes_neighbours: bool = False
+    schwa_seconds: float = 0.06
+    weak_consonants_yield: bool = False
+    weak_seconds: float = 0.06
+    rounding_spreads: bool = False
+    rounding_seconds: float = 0.15
+    static_stretches_move: bool = False
+    static_seconds: float = 0.3
     short_pauses_hold: bool = True
     pause_seconds: float = 0.15
+    closures_begin_early: bool = False
+    early_seconds: float = 0.03
+    minimum_hold: bool = False
+    hold_seconds: float = 0.05
 
-    def chosen(self) -> tuple[Rule, ...]:
-        """The rules to run, in order."""
-        rules: list[Rule] = []
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            if entry.name.endswith("_seconds") and not 0 <= getattr(self, entry.name) < 10:
+                raise ValueError(f"{entry.name} is {getattr(self, entry.name)}, not 0 to 10 s")
+
+    def for_gestures(self, inventory: Inventory) -> list[GestureRule]:
+        """The rules on gestures that run, in order."""
+        rules: list[GestureRule] = []
         if self.hh_takes_next_vowel:
             rules.append(hh_takes_next_vowel)
+        for rule, seconds in (
+            (schwa_takes_neighbours, self.schwa_seconds),
+            (weak_consonants_yield, self.weak_seconds),
+            (rounding_spreads, self.rounding_seconds),
+            (static_stretches_move, self.static_seconds),
+        ):
+            if getattr(self, rule.__name__):
+                rules.append(lambda g, r=rule, s=seconds: r(g, inventory, round(s * RATE)))
         if self.short_pauses_hold:
             rules.append(partial(short_pauses_hold, longest=round(self.pause_seconds * RATE)))
         if not self.split_diphthongs:
             rules.append(diphthongs_whole)
-        return tuple(rules)
+        return rules
+
+    def for_segments(self, inventory: Inventory) -> list[SegmentRule]:
+        """The rules on segments that run, in order."""
+        return [
+            lambda segments, r=rule, s=seconds: r(segments, inventory, round(s * RATE))
+            for rule, seconds in (
+                (closures_begin_early, self.early_seconds),
+                (minimum_hold, self.hold_seconds),
+            )
+            if getattr(self, rule.__name__)
+        ]
 
 
 def to_visemes(
@@ -115,20 +153,14 @@ def to_visemes(
             phone.start,
             phone.end,
             own=symbol in inventory.ipa,
+            ipa=symbol,
         )
         for phone, symbol in zip(phones, symbols, strict=True)
     ]
-    for rule in (rules or Rules()).chosen():
+    rules = rules or Rules()
+    for rule in rules.for_gestures(inventory):
         gestures = rule(gestures)
-    return merge_equal(segment for gesture in gestures for segment in _drawn(gesture))
-
-
-def _drawn(gesture: Gesture) -> list[Segment]:
-    segments, share_so_far, at = [], 0.0, gesture.start
-    for viseme, share in gesture.shapes:
-        share_so_far += share
-        end = gesture.start + round(share_so_far * (gesture.end - gesture.start))
-        if end > at:
-            segments.append(Segment(viseme, at, end))
-        at = max(at, end)
-    return segments
+    visemes = merge_equal(segment for gesture in gestures for segment in gesture.drawn())
+    for rule in rules.for_segments(inventory) if visemes else ():
+        visemes = tuple(rule(visemes))
+    return visemes
