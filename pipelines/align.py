@@ -20,6 +20,7 @@ from align.confidence import (
     usual_match,
 )
 from clips import Clip, EngineMissing, Reject, VisemillError, partitions_in, read_clips
+from clips.store import read_rows
 from pipelines.aligners import ready_aligner
 from pipelines.params import load_params
 from pipelines.runner import Done, Task, rejecting, run_partitions
@@ -39,7 +40,7 @@ def run(corpus: str) -> Done:
     """Aligns datasets/ingest/<corpus> into datasets/align/<corpus>."""
     params = load_params("align", AlignParams)
     version = require(ready_aligner(params.aligner))
-    tasks = [Task(p.name, (p,), str(p)) for p in partitions_in(DATA / "ingest" / corpus)]
+    tasks = [_task(corpus, path) for path in partitions_in(DATA / "ingest" / corpus)]
     return run_partitions(
         f"align-{corpus}",
         align_partition,
@@ -50,6 +51,12 @@ def run(corpus: str) -> Done:
         max_rejects=params.max_rejects.get(corpus, 1.0),
         versions=[params.aligner, version],
     )
+
+
+def _task(corpus: str, path: Path) -> Task:
+    """A partition, and beside it those of its clips to which the stage `transfer` gave labels."""
+    labelled = [DATA / "transfer" / path.name] if corpus == "recordings" else []
+    return Task(path.name, (path, *labelled), [str(path), *map(str, labelled)])
 
 
 def require(aligner: Aligner) -> str:
@@ -64,7 +71,9 @@ def require(aligner: Aligner) -> str:
 
 def align_partition(task: Task, params: AlignParams) -> Iterator[Clip | Reject]:
     """The aligned clips of one partition, which holds (nearly) all clips of its speakers."""
-    clips = list(read_clips(Path(task.details)))
+    ingested, *labelled = map(Path, task.details)
+    done = {row["clip_id"] for path in labelled for row in read_rows(path)}
+    clips = [clip for clip in read_clips(ingested) if clip.clip_id not in done]
     aligned: list[Clip] = []
     for clip, result in zip(clips, align_all(ready_aligner(params.aligner), clips)):
         if isinstance(result, VisemillError):

@@ -184,7 +184,7 @@ def _splits(card: dict) -> str:
 def _left_out() -> str:
     """Rejects by stage and reason, and what triage holds back."""
     counts: Counter = Counter()
-    for folder in ("synthesize/*", "ingest/*", "align/*", "augment", "visemes/*"):
+    for folder in ("synthesize/*", "ingest/*", "transfer", "align/*", "augment", "visemes/*"):
         for path in sorted(DATA.glob(folder)):
             stage = str(path.relative_to(DATA))
             counts.update((stage, reject.reason) for reject in read_rejects(path))

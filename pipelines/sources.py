@@ -11,17 +11,19 @@ from pipelines.engines import listed_engines
 from pipelines.stage import DATA
 
 ALIGNED = ("recordings", "narrated")
+_OTHERS = {"transferred": DATA / "transfer", "augmented": DATA / "augment"}
 
 
 def all_sources() -> tuple[str, ...]:
-    """Every folder of labelled clips: from engines, from the aligner, from augmentation."""
-    return (*listed_engines(), *ALIGNED, "augmented")
+    """Every folder of labelled clips: from engines, from other people's labels, from the aligner,
+    from augmentation."""
+    return (*listed_engines(), "transferred", *ALIGNED, "augmented")
 
 
 def source_folder(source: str) -> Path:
     """The folder of partitions of a source."""
-    if source == "augmented":
-        return DATA / "augment"
+    if source in _OTHERS:
+        return _OTHERS[source]
     return DATA / ("align" if source in ALIGNED else "synthesize") / source
 
 

@@ -134,7 +134,7 @@ def _judge(clip, params: TriageParams, decisions: dict[str, Decision], parents: 
     if not reason and not parent and clip.timing != "exact":
         confidence = clip.score.get("confidence", 0.0)
         if confidence < params.sure:
-            reason, doubt = "the aligner is not sure", 1.0 - confidence
+            reason, doubt = "the labels are not sure", 1.0 - confidence
     if reason:
         return WAITING, "", reason, doubt, ""
     return (APPROVED, parent["basis"] if parent else "rule", "", doubt, "")
