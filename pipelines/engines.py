@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from pipelines.inputs import engines_found
 from pipelines.params import load_params
 from synth import Engine, find_engine
+
+
+def is_code(language: str) -> bool:
+    """Whether a text is written like the code of a language.
+
+    >>> is_code("pt-br"), is_code("english"), is_code("../de")
+    (True, False, False)
+    """
+    return bool(re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]+)*", language))
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,13 @@ class SynthesizeParams:
     def __post_init__(self) -> None:
         if self.partitions < 1:
             raise ValueError(f"partitions is {self.partitions}, below 1")
+        if not 0 <= self.max_rejects <= 1:
+            raise ValueError(f"max_rejects is {self.max_rejects}, not a share")
+        for language, count in self.voices_per_prompt.items():
+            if not is_code(language):
+                raise ValueError(f"voices_per_prompt: {language!r} is no code such as en or pt-br")
+            if count < 0:
+                raise ValueError(f"voices_per_prompt.{language} is {count}, below 0")
         if self.seconds_per_clip <= 0:
             raise ValueError(f"seconds_per_clip is {self.seconds_per_clip}, not above 0")
         if len(set(self.engines)) != len(self.engines):
@@ -48,10 +65,14 @@ def configured_engine(name: str) -> Engine:
     return find_engine(name, load_params("synthesize", SynthesizeParams).settings.get(name))
 
 
-def installed_engines() -> list[str]:
-    """The listed engines that work on this machine, besides those that always do."""
+def installed_engines() -> dict[str, str]:
+    """The name and identity of the listed engines that this machine adds to the embedded ones."""
     engines = {name: configured_engine(name) for name in listed_engines()}
-    return [name for name, engine in engines.items() if not engine.embedded and engine.version()]
+    return {
+        name: engine.identity()
+        for name, engine in engines.items()
+        if not engine.embedded and engine.version()
+    }
 
 
 def is_used(name: str) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,12 @@ _POINTER, _RIVAL = ".folder.json", "rival.json"
 
 
 def write_inputs(
-    recordings: Sequence[str], truth: Sequence[str], engines: Sequence[str], rival: str = ""
+    recordings: Sequence[str], truth: Sequence[str], engines: Mapping[str, str], rival: str = ""
 ) -> None:
     """Writes the pointer files of this run and removes those of the last.
 
+    engines: by the name of each engine beyond the embedded ones, its identity: the versions and
+    voices that its sound depends on, so that a new one is noticed.
     Raises BadManifest for a folder that does not exist.
     """
     _point(RECORDINGS, recordings)
@@ -37,7 +39,7 @@ def write_inputs(
         (TRUTH / _RIVAL).unlink(missing_ok=True)
     found = ENGINES / "found.json"
     if engines:
-        _write(found, {"engines": sorted(engines)})
+        _write(found, {"engines": dict(sorted(engines.items()))})
     else:
         found.unlink(missing_ok=True)
 

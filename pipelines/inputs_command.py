@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from pipelines.evaluate import EvaluateParams
     from pipelines.params import load_params
 
-    engines = optional_engines() if args.engines == "found" else []
+    engines = optional_engines() if args.engines == "found" else {}
     evaluate = load_params("evaluate", EvaluateParams)
     truth = [*args.truth, *evaluate.truth]
     write_inputs(args.recordings, truth, engines, args.rival)
@@ -42,9 +42,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def optional_engines() -> list[str]:
-    """The engines beyond the embedded one that work on this machine."""
+def optional_engines() -> dict[str, str]:
+    """The engines beyond the embedded ones that work on this machine, with their identities."""
     from pipelines.engines import installed_engines
     from synth.narrator import pyttsx3_works
 
-    return installed_engines() + (["pyttsx3"] if pyttsx3_works() else [])
+    narrator = pyttsx3_works()
+    return installed_engines() | ({"pyttsx3": narrator} if narrator else {})

@@ -24,7 +24,7 @@ def load_params(block: str, kind: type[T], path: Path = FILE) -> T:
     Raises BadParams that names the key: unknown, missing, of the wrong type, or refused by the
     dataclass itself.
     """
-    table = read_yaml(path)
+    table = _read(path)
     if block not in table:
         raise BadParams(f"has no block `{block}`", where=str(path), remedy="add it")
     return build(kind, table[block], f"{path}: {block}")
@@ -32,10 +32,18 @@ def load_params(block: str, kind: type[T], path: Path = FILE) -> T:
 
 def load_value(key: str, path: Path = FILE) -> Any:
     """A top-level value of params.yaml, such as `seed`."""
-    table = read_yaml(path)
+    table = _read(path)
     if key not in table:
         raise BadParams(f"has no key `{key}`", where=str(path), remedy="add it")
     return table[key]
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        raise BadParams(
+            "does not exist", where=str(path), remedy="run the command in the project's folder"
+        )
+    return read_yaml(path)
 
 
 def build(kind: type[T], value: Any, where: str) -> T:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from clips import BadManifest, BadText, replacing
+from pipelines.engines import is_code
 from pipelines.params import load_params
 from pipelines.splits import Splits
 from pipelines.stage import DATA, exit_with, seed
@@ -40,6 +41,14 @@ class PromptsParams:
     candidates: int
     max_words: int
     languages: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for language in self.languages:
+            if not is_code(language) or language == "en" or self.languages.count(language) > 1:
+                raise ValueError(
+                    f"languages: {language!r} is no code such as de, stands twice, or is English,"
+                    " which is always spoken"
+                )
 
 
 def write_prompts(path: Path, prompts: list[Prompt]) -> None:

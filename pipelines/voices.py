@@ -70,8 +70,11 @@ def run(args: argparse.Namespace) -> int:
     found: list[Measured] = []
     for name in args.engine or listed_engines():
         engine = configured_engine(name)
-        if engine.version() is None or not engine.voices("en"):
-            print(f"voices: {name} cannot speak here: {engine.install_line}", file=sys.stderr)
+        if engine.version() is None:
+            print(f"voices: {name} is not installed: {engine.install_line}", file=sys.stderr)
+            continue
+        if not engine.voices("en"):
+            print(f"voices: {name} has no English voice", file=sys.stderr)
             continue
         speakers = {voice.speaker: voice.sex for voice in engine.voices("en")}
         count = _PER_SPEAKER * len(speakers)
@@ -148,11 +151,13 @@ def missing(found: Sequence[Measured]) -> list[Measured]:
 
 def describe(found: Sequence[Measured], args: argparse.Namespace) -> str:
     """The page: a table of ranges, and what is missing."""
-    given = " ".join(Path(folder).name for folder in args.recordings)
+    given = f" --engine {' '.join(args.engine)}" if args.engine else ""
+    if args.recordings:
+        given += f" --recordings {' '.join(Path(folder).name for folder in args.recordings)}"
     lines = [
         "# The synthetic speakers beside people",
         "",
-        f"Made by `visemill voices{' --recordings ' + given if given else ''}`: every speaker says"
+        f"Made by `visemill voices{given}`: every speaker says"
         f" {_PER_SPEAKER} sentences; of people, {_PER_SPEAKER} recordings each.",
         "",
         "![pitch, vocal tract and tempo of synthetic speakers and of people](pictures/voices.png)",
@@ -173,7 +178,7 @@ def describe(found: Sequence[Measured], args: argparse.Namespace) -> str:
         who = f"{group}, {_SEX[sex]}" if sex else group
         lines.append(f"| {who} | {len(members)} | {' | '.join(cells)} |")
     people = [m for m in found if m.group == "people"]
-    if people:
+    if people and len(people) < len(found):
         lonely = missing(found)
         lines += ["", "## What is missing", ""]
         lines.append(

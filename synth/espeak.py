@@ -20,7 +20,6 @@ import yaml
 from clips import RATE, SILENCE, Clip, EngineFailed, Segment
 from synth.corrections import (
     FRICATIVES,
-    RELEASES,
     VOICED_STOPS,
     VOICELESS_STOPS,
     move_closures,
@@ -75,6 +74,7 @@ class Espeak(Engine):
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
         super().__init__(settings)
+        self._corrected = self.is_on("corrections")
         self._people = check_counts(
             self.settings.get("people", PEOPLE), "synthesize.settings.espeak.people"
         )
@@ -140,10 +140,10 @@ class Espeak(Engine):
             )
         segments = [sound.segment for sound in sounds]
         audio, phones, shift = frame_speech(audio, segments, params.lead, params.trail)
-        if self.settings.get("corrections", True):
+        if self._corrected:
             stops = VOICELESS_STOPS | VOICED_STOPS
             phones = move_closures(phones, audio, labels=stops | FRICATIVES)
-            phones = move_releases(phones, RELEASES[self.name])
+            phones = move_releases(phones, self.name)
         spoken = iter([sound for sound in sounds if sound.segment.label != SILENCE])
         sources = [None if phone.label == SILENCE else next(spoken) for phone in phones]
         clip = self.make_clip(

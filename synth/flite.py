@@ -21,7 +21,7 @@ import soxr
 
 from clips import RATE, SILENCE, BadText, Clip, EngineFailed, Segment
 from clips.arpabet import ARPABET
-from synth.corrections import RELEASES, move_releases
+from synth.corrections import move_releases
 from synth.engine import Engine, Prompt, Voice, base_language, draw_silences, frame_speech
 from synth.text import clean_text
 
@@ -32,10 +32,10 @@ _VOICES = (
     Voice("kal16", "flite:kal", "en-us", "m"),
 )
 
-STRETCHES = (0.85, 1.2)
-"""How much slower than the voice's own tempo, drawn on a logarithmic scale. Slower speech is left to
-espeak: up to 1.3 only 89 % and up to 1.9 only 86 % of flite's boundaries lie within 25 ms of where
-the sound has them (`visemill timing --engine flite`), up to 1.2 it is 91 %."""
+STRETCHES = (0.85, 1.1)
+"""How much slower than the voice's own tempo, drawn on a logarithmic scale. Slower speech is left
+to espeak: the slower flite speaks, the less exact it is. With this limit 91 % of its boundaries lie
+within 25 ms of where the sound has them (docs/timing.md); up to 1.2 it is 90 %, up to 1.9 86 %."""
 
 _PITCH = {"slt": (169.0, 20.0), "awb": (132.0, 15.0), "kal16": (105.0, 20.0)}
 """Mean and deviation of each voice (Hz, measured with Praat). rms ignores a target: not listed."""
@@ -72,6 +72,10 @@ class Flite(Engine):
     install_line = "sudo apt-get install flite"
     setting_names = frozenset({"corrections"})
 
+    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+        super().__init__(settings)
+        self._corrected = self.is_on("corrections")
+
     def version(self) -> str | None:
         return _version()
 
@@ -92,8 +96,8 @@ class Flite(Engine):
         audio, printed = _run(text, voice.name, params)
         segments = _read_phones(printed, len(audio), text)
         audio, phones, _ = frame_speech(audio, segments, params.lead, params.trail)
-        if self.settings.get("corrections", True):
-            phones = move_releases(phones, RELEASES[self.name])
+        if self._corrected:
+            phones = move_releases(phones, self.name)
         return self.make_clip(prompt, voice, params, clip_id, text=text, audio=audio, phones=phones)
 
 

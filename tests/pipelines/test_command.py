@@ -39,12 +39,12 @@ def folders(tmp_path, monkeypatch) -> Path:
 
 
 def test_additions_are_written_where_stages_see_them_and_removed_again(folders):
-    inputs.write_inputs(["mine"], ["truth"], ["flite"], "model.pt")
+    inputs.write_inputs(["mine"], ["truth"], {"flite": "2.2"}, "model.pt")
     assert inputs.folders_in(inputs.RECORDINGS) == [folders / "mine"]
     assert inputs.folders_in(inputs.TRUTH) == [folders / "truth"]
     assert inputs.engines_found() == ("flite",)
     assert inputs.rival_model() == folders / "model.pt"
-    inputs.write_inputs([], [], [])
+    inputs.write_inputs([], [], {})
     assert inputs.folders_in(inputs.RECORDINGS) == inputs.folders_in(inputs.TRUTH) == []
     assert inputs.engines_found() == ()
     assert inputs.rival_model() is None
@@ -52,18 +52,18 @@ def test_additions_are_written_where_stages_see_them_and_removed_again(folders):
 
 def test_a_changed_recording_changes_the_pointer_and_nothing_else_does(folders):
     pointer = folders / "datasets/recordings/mine.folder.json"
-    inputs.write_inputs(["mine"], [], [])
+    inputs.write_inputs(["mine"], [], {})
     first, when = json.loads(pointer.read_text()), pointer.stat().st_mtime_ns
-    inputs.write_inputs(["mine"], [], [])
+    inputs.write_inputs(["mine"], [], {})
     assert pointer.stat().st_mtime_ns == when
     (folders / "mine" / "manifest.tsv").write_text("y")
-    inputs.write_inputs(["mine"], [], [])
+    inputs.write_inputs(["mine"], [], {})
     assert json.loads(pointer.read_text())["fingerprint"] != first["fingerprint"]
 
 
 def test_a_folder_that_does_not_exist_is_named(folders):
     with pytest.raises(BadManifest, match="nowhere: is not a folder"):
-        inputs.write_inputs(["nowhere"], [], [])
+        inputs.write_inputs(["nowhere"], [], {})
 
 
 def test_folders_inside_count_too(folders):
@@ -74,11 +74,11 @@ def test_folders_inside_count_too(folders):
 def test_two_folders_of_the_same_name_are_refused(folders):
     (folders / "other" / "mine").mkdir(parents=True)
     with pytest.raises(BadManifest, match="has the same name as"):
-        inputs.write_inputs(["mine", "other/mine"], [], [])
+        inputs.write_inputs(["mine", "other/mine"], [], {})
 
 
 def test_a_broken_pointer_is_named(folders):
-    inputs.write_inputs(["mine"], [], [])
+    inputs.write_inputs(["mine"], [], {})
     (folders / "datasets/recordings/mine.folder.json").write_text("{")
     with pytest.raises(BadManifest, match=r"mine\.folder\.json: cannot be read"):
         inputs.folders_in(inputs.RECORDINGS)

@@ -28,7 +28,7 @@ def project(tmp_path, monkeypatch):
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
         params["synthesize"] |= synthesize
         Path("params.yaml").write_text(yaml.safe_dump(params))
-        write_inputs([], [], [])
+        write_inputs([], [], {})
 
     return write
 
@@ -43,7 +43,7 @@ def test_embedded_engines_are_always_used_and_others_only_where_found(project):
     project(engines=["espeak", "flite"])
     assert listed_engines() == ("espeak", "flite")
     assert is_used("espeak") and not is_used("flite")
-    write_inputs([], [], ["flite"])
+    write_inputs([], [], {"flite": "2.2"})
     assert is_used("flite")
 
 
@@ -53,6 +53,9 @@ def test_embedded_engines_are_always_used_and_others_only_where_found(project):
         ({"engines": ["espeak", "espeak"]}, "twice"),
         ({"engines": ["espeak"], "settings": {"piper": {}}}, "piper"),
         ({"seconds_per_clip": 0.0}, "seconds_per_clip"),
+        ({"voices_per_prompt": {"en": -1}}, r"voices_per_prompt\.en"),
+        ({"voices_per_prompt": {"english": 9}}, "english"),
+        ({"max_rejects": 7.0}, "max_rejects"),
         ({"engine": ["espeak"]}, "engine"),
     ],
 )

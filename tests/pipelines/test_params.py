@@ -67,6 +67,7 @@ def test_a_missing_block_and_a_broken_file_are_named(tmp_path):
 
 
 def test_every_stage_reads_its_block_of_the_real_file(monkeypatch):
+    from align.training import AcousticParams
     from lipsync.train import TrainParams
     from pipelines.align import AlignParams
     from pipelines.augment import AugmentParams
@@ -77,10 +78,12 @@ def test_every_stage_reads_its_block_of_the_real_file(monkeypatch):
     from pipelines.prompts import PromptsParams
     from pipelines.splits import Splits
     from pipelines.synthesize import SynthesizeParams
+    from pipelines.transfer import TransferParams
     from pipelines.triage import TriageParams
     from pipelines.visemes import VisemesParams
 
     blocks = {
+        "acoustic": AcousticParams,
         "align": AlignParams,
         "augment": AugmentParams,
         "evaluate": EvaluateParams,
@@ -91,6 +94,7 @@ def test_every_stage_reads_its_block_of_the_real_file(monkeypatch):
         "splits": Splits,
         "synthesize": SynthesizeParams,
         "train": TrainParams,
+        "transfer": TransferParams,
         "triage": TriageParams,
         "visemes": VisemesParams,
     }

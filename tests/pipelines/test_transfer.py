@@ -78,7 +78,7 @@ def project(tmp_path, monkeypatch, voices) -> Path:
     params["ingest"] |= {"partitions": 3, "margin_seconds": 0.02}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     mine = corpus(tmp_path / "mine", voices)
-    inputs.write_inputs([str(mine)], [], [])
+    inputs.write_inputs([str(mine)], [], {})
     ingest.run("recordings")
     return tmp_path
 
@@ -144,7 +144,7 @@ def test_a_label_that_nobody_knows_is_rejected_and_is_no_donor(project):
 def test_without_labels_there_is_nothing_to_do(project, voices):
     unlabelled = {name: (clip, text, False) for name, (clip, text, _) in voices.items()}
     plain = corpus(project / "plain", unlabelled)
-    inputs.write_inputs([str(plain)], [], [])
+    inputs.write_inputs([str(plain)], [], {})
     ingest.run("recordings")
     done = transfer.run()
     assert (done.rows, done.rejects.total()) == (0, 0)
@@ -190,7 +190,7 @@ def test_hand_labels_move_as_ingest_cut_the_recording(shared, tmp_path, monkeypa
         source = (ROOT / name / "emu_ae.yaml").read_text()
         Path(name, "emu_ae.yaml").write_text(source)
     folder = shared / "speech" / "emu_ae"
-    inputs.write_inputs([str(folder)], [], [])
+    inputs.write_inputs([str(folder)], [], {})
     ingest.run("recordings")
     labels = find_labels([folder])
     (part,) = partitions_in("datasets/ingest/recordings")

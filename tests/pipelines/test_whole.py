@@ -55,7 +55,7 @@ def project(tmp_path_factory) -> Path:
         for name in ("prompts/sentences", "corpora", "reviews"):
             shutil.copytree(ROOT / "datasets" / name, Path("datasets") / name)
         mine = make_recordings(folder / "mine")
-        inputs.write_inputs([str(mine)], [], [])
+        inputs.write_inputs([str(mine)], [], {})
         run_stages()
         yield folder
 
@@ -174,6 +174,6 @@ def test_again_on_one_worker_every_data_artefact_has_the_same_bytes(inside):
 
 
 def test_the_default_run_needs_no_recordings(inside):
-    inputs.write_inputs([], [], [])
+    inputs.write_inputs([], [], {})
     assert ingest.run("recordings").rows == 0
     assert align.run("recordings").rows == 0
