@@ -34,6 +34,7 @@ _JOINING_SCRIPTS = ("ARABIC", "DEVANAGARI", "BENGALI", "GUJARATI", "GURMUKHI", "
                     "MALAYALAM", "MYANMAR", "ORIYA", "SINHALA", "TAMIL", "TELUGU")  # fmt: skip
 _FORMS = ("<wide>", "<narrow>", "<initial>", "<medial>", "<final>", "<isolated>")
 _VOWELS = frozenset("aeiouyæøœəıɛɔ")
+_ALPHABETIC = r"[^\W\d_]"
 _LETTER = r"[^\s!-@\[-`{-~¿¡]"  # in a text of letters, their marks and plain marks
 _WORD = re.compile(
     # opening marks, letters with single marks between them, closing marks
@@ -43,6 +44,7 @@ _WORD = re.compile(
 _STOP = re.compile(r"(?<!\.)\.[\"'),;]*$")
 _LETTER_STOP = re.compile(r"[\"'(¿¡-]*[^\W\d_]\.")  # J.
 _INITIALS = re.compile(r"(?<![^\W\d_])(?:[^\W\d_]\.){2,}(?:[^\W\d_](?![^\W\d_]))?")  # U.S.
+_POINTS = re.compile("[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]")  # of Hebrew
 _PAUSE = re.compile(r"--?|\.\.\.")
 _ALONE = re.compile(r"[!?:;,]")  # after a word and a space, as French writes them
 _ROMAN = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
@@ -118,6 +120,8 @@ def _clean(text: str, language: str, max_characters: int) -> str:
         text = text.replace("·", ",")
     if not any(script in _JOINING_SCRIPTS for script in scripts):
         text = text.translate(dict.fromkeys(map(ord, _JOINERS)))
+    if "HEBREW" in scripts:  # espeak names them; the vowels are its guess in any case
+        text = _POINTS.sub("", text)
     text = unicodedata.normalize("NFC", " ".join(text.translate(MARKS).split()))
     _check_length(text, max_characters)
     _check_characters(text, language, scripts, tables)
@@ -134,6 +138,7 @@ def _clean(text: str, language: str, max_characters: int) -> str:
     if not any(character.isalpha() for character in text):
         raise BadText("has no letters", remedy="give words to speak")
     text = _say_capitals(_place_marks(text), language, tables)
+    _check_readings(text, language.split("-")[0])
     _check_length(text, max_characters)
     return text
 
@@ -191,6 +196,9 @@ def _check_characters(
             if good and name.startswith("LATIN"):
                 good = ord(character) <= 0x17F or character.lower() in letters
                 kind = "letter that this language does not use"
+            elif good and name.startswith("CJK"):
+                good = "\u4e00" <= character <= "\u9fa5"  # espeak reads no U+9FA6 to U+9FFF
+                kind = "letter that this language does not use"
             elif not good and _looks_mixed(text, character, scripts):
                 kind = "letter of another script inside a word"
         else:
@@ -245,7 +253,7 @@ def _say_capitals(text: str, language: str, tables: Mapping[str, Any]) -> str:
         if word in words or len(word) == 1:
             return found.group()
         if not spelt:
-            vowels = any(unicodedata.normalize("NFD", c)[0] in _VOWELS for c in word.lower())
+            vowels = _has_vowel(word)
             if _ROMAN.fullmatch(word):
                 raise _unclear(word, "may be a Roman numeral")
             if len(word) > 4 and vowels:  # both engines read these as words
@@ -267,6 +275,62 @@ def _say_capitals(text: str, language: str, tables: Mapping[str, Any]) -> str:
         if re.search(r"[^\W\d_]", word) and _odd_capitals(word):
             raise _unclear(word, "has capitals inside")
     return text
+
+
+def _check_readings(text: str, base: str) -> None:
+    """Raises BadText for words and letters that an engine reads as something else."""
+    for pattern, why in _misread(base):
+        if found := pattern.search(text):
+            raise _unclear(found.group().strip(), why)
+    if base == "en":
+        for word in re.findall(rf"{_ALPHABETIC}+(?:'{_ALPHABETIC}+)*", text):
+            if re.search(rf"{_ALPHABETIC}{{2}}", word) and not _has_vowel(word):
+                raise _unclear(word, "has no vowel: engines read its letters or other words")
+
+
+@cache
+def _misread(base: str) -> tuple[tuple[re.Pattern, str], ...]:
+    """What engines misread in a language, and how; the lists are in text.yaml."""
+    tables = _read_tables()
+    bare = "|".join(map(re.escape, [*tables["bare"]["all"], *tables["bare"].get(base, ())]))
+    patterns = [
+        (rf"(?i:(?<!{_ALPHABETIC})(?:{bare})(?!{_ALPHABETIC}))", "may be read as other words"),
+        *(
+            (pattern, "may be read by a letter's name")
+            for pattern in tables["unread"].get(base, ())
+        ),
+    ]
+    if base in tables["states"]:
+        states = "|".join(tables["states"][base])
+        patterns.append(
+            (
+                rf"(?<![\w'-])[A-Z][A-Za-z]{{2,}}[\"').,;:!?]* [\"'(]*(?:{states})"
+                rf"(?!{_ALPHABETIC}|[ -][A-Z])",
+                "may be read as a state of America",
+            )
+        )
+    if base in tables["numbered"]:
+        names = "|".join(tables["numbered"][base]["names"])
+        titles = "|".join(tables["numbered"][base]["titles"])
+        capitalised = "|".join(map(str.capitalize, tables["numbered"][base]["titles"]))
+        end = rf" [\"'(]*[IVX](?!{_ALPHABETIC})"
+        patterns += [
+            (rf"(?<!{_ALPHABETIC}){before}{end}", "may be read as a number")
+            for before in (
+                f"(?i:{names})",
+                rf"(?i:{titles})[\"').,;:!?]* [\"'(]*(?:{_ALPHABETIC}|')+",
+                f"(?:{capitalised})",
+            )
+        ]
+        # Malcolm X, but not the initial of Bob V. Hill
+        patterns.append(
+            (r"\b[A-Z][a-z]+ [\"'(]*[VX](?![\w'-]|\. [A-Z])", "may be read as a number")
+        )
+    return tuple((re.compile(pattern), why) for pattern, why in patterns)
+
+
+def _has_vowel(word: str) -> bool:
+    return any(unicodedata.normalize("NFD", letter)[0] in _VOWELS for letter in word.lower())
 
 
 def _split_plural(text: str) -> str:
@@ -293,7 +357,7 @@ def _odd_capitals(word: str) -> bool:
 def _unclear(word: str, why: str) -> BadText:
     return BadText(
         f"holds {word!r}, which {why}",
-        remedy="write it as it is said: a word in small letters, letters with full stops (B.B.C.)",
+        remedy="write in words what is said, letters with full stops (B.B.C.)",
     )
 
 

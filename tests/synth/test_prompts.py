@@ -39,15 +39,18 @@ def test_the_grammar_gives_different_whole_sentences():
 
 
 def test_the_grammar_covers_nearly_all_english_diphones():
-    """English has about 1,250 of the 1,600 pairs even across words; rare vowels lack the rest."""
+    """English has about 1,250 of the 1,600 pairs even across words; rare vowels lack the rest.
+
+    These 800 sentences hold 1,070 of them, 2,000 hold 1,161.
+    """
     heard = set()
     phones = set()
-    for sentence in generate(4000, 3):
+    for sentence in generate(800, 3):
         mine = ["SIL", *phones_of(sentence), "SIL"]
         phones |= set(mine)
         heard |= set(itertools.pairwise(mine))
     assert phones == ARPABET | {"SIL"}
-    assert len(heard) > 1100
+    assert len(heard) > 1040
 
 
 def test_a_grammar_that_cannot_give_enough_says_so():
@@ -85,19 +88,19 @@ def test_the_rare_pair_is_chosen_first_and_repeats_last():
 
 
 def test_the_choice_covers_more_and_more_evenly_than_chance():
-    texts = generate(3000, 4)
+    texts = generate(800, 4)
     cache = {text: phones_of(text) for text in texts}
-    result = select(texts, 150, phonemize=cache.__getitem__, viseme_of=SHAPES)
+    result = select(texts, 60, phonemize=cache.__getitem__, viseme_of=SHAPES)
     for cover, chance in zip(result.coverage.chosen, result.coverage.baseline):
         assert cover.covered >= chance.covered
         assert cover.evenness > chance.evenness
         assert 0 < cover.covered <= cover.possible
     assert result.coverage.chosen[0].covered > result.coverage.baseline[0].covered * 1.1
     assert "diphones" in result.coverage.table()
-    again = select(reversed(texts), 150, phonemize=cache.__getitem__, viseme_of=SHAPES)
+    again = select(reversed(texts), 60, phonemize=cache.__getitem__, viseme_of=SHAPES)
     assert again.prompts == result.prompts  # the order of the candidates does not matter
-    fewer = select(texts, 50, phonemize=cache.__getitem__, viseme_of=SHAPES)
-    assert fewer.prompts == result.prompts[:50]
+    fewer = select(texts, 20, phonemize=cache.__getitem__, viseme_of=SHAPES)
+    assert fewer.prompts == result.prompts[:20]
 
 
 def test_the_lazy_choice_is_the_greedy_choice():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import unicodedata
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +19,8 @@ from synth import clean_text, find_engine, split_sentences
 from synth.grammar import generate
 from synth.text import PLAIN_MARKS
 
-PROMPTS = Path(__file__).parents[2] / "datasets" / "prompts"
+ROOT = Path(__file__).parents[2]
+PROMPTS = ROOT / "datasets" / "prompts"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,8 @@ def test_numbers_become_the_words_that_are_said(language, raw, said):
         ("en", "e.g. this, i.e. that", "for example this, that is that"),
         ("de", "z.B. hier, usw.", "zum Beispiel hier, und so weiter."),
         ("fr", "M. Dupont et Mme Petit", "Monsieur Dupont et Madame Petit"),
-        ("es", "Sra. Ruiz", "señora Ruiz"),
+        ("es", "Sra. Ruiz, Sr Ruiz", "señora Ruiz, señor Ruiz"),
+        ("en", "Ms. Hill, etc", "Miz Hill, et cetera"),
         ("en", "U.S. law, J. R. Pym, ten a.m. today", "U.S. law, J. R. Pym, ten a.m. today"),
         ("en", "The BBC's TVs.", "The B.B.C.'s T.V.'s."),
         ("en", "in the USA.", "in the U.S.A."),
@@ -104,7 +109,9 @@ def test_abbreviations_become_what_is_said(language, raw, said):
         ("ar", "مرحبا، كيف حالك؟", "مرحبا, كيف حالك?"),
         ("fa", "می‌خواهم", "می‌خواهم"),
         ("he", "שלום עולם", "שלום עולם"),
+        ("he", "שָׁלוֹם", "שלום"),
         ("ja", "こんにちは、さようなら。", "こんにちは,さようなら."),
+        ("ja", "ファーはラーメン、きゃー", "ファーはラーメン,きゃー"),
         ("cmn", "你好，世界！", "你好,世界!"),
         ("ko", "안녕하세요.", "안녕하세요."),
         ("th", "สวัสดี น้ำ", "สวัสดี น้ำ"),
@@ -120,6 +127,16 @@ def test_a_language_is_written_in_its_own_script(language, raw, plain):
     assert clean_text(raw, language) == plain
     with pytest.raises(BadText):
         clean_text(raw if language != "vi" else "мир", "fr")
+
+
+MISREAD = {
+    "read as other words": "Main Ave|Dept of work|eg this|Calif|Sean Penn|in Aug|Gen's|we kg",
+    "no vowel": "Elm St|St John|five lbs|a cwm|brr|hmm|Brr's",
+    "read as a number": "Henry V|Louis X|Elizabeth I.|King George I|King I|Part I|Malcolm X"
+    '|World War I|the book I read|The king said I could|Part "I"|Henry V. Hill',
+    "state of America": "Yes, Miss.|Told Pa off|The Hi-fi",
+    "letter's name": "a ř|á|Å.|ß|ŧar",
+}
 
 
 @pytest.mark.parametrize(
@@ -175,6 +192,7 @@ def test_a_language_is_written_in_its_own_script(language, raw, plain):
         ("one.two", "between two letters"),
         ("one:two", "between two letters"),
         ("what ?!) ( no", "marks in an order"),
+        *((text, why) for why, texts in MISREAD.items() for text in texts.split("|")),
         ("x" * 401, "401 characters"),
         ("1,111,111 " * 10, "more than 400"),
     ],
@@ -201,12 +219,71 @@ def test_what_cannot_be_spoken_as_it_stands_is_refused(raw, why):
         ("hi", "५ लोग", "not read"),
         ("fi", "EU:n jäsen", "between two letters"),
         ("ja", "日本", "another script"),
+        *(
+            ("ja", text, "letter's name")
+            for text in "ー ゝ ヶ ぁ いすゞ ねーー んー すぅー あぁぁ".split()
+        ),
+        ("ja", "ね ー", "letter's name"),
+        ("th", "ฯลฯ", "letter's name"),
+        ("th", "มากๆ", "letter's name"),
+        ("cmn", "㐀", "this language does not use"),
+        ("cmn", "鿿", "this language does not use"),
+        ("yue", "𠀀", "this language does not use"),
+        ("ar", "د. سامي", "several ways"),
+        ("fr", "un kg", "read as other words"),
+        ("fr", "le bd Petit", "read as other words"),
+        ("pl", "św Jan", "read as other words"),
         ("ru", "привет hello", "another script"),
     ],
 )
 def test_other_languages_refuse_what_depends_on_grammar(language, raw, why):
     with pytest.raises(BadText, match=why):
         clean_text(raw, language)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bob and I", "Then I left.", "Should I go?", "Bob I know.", "Oh, Henry, I know.", "the X",
+        "Bob V. Hill", "Hello Miss Hill", "New La Paz", "told Al and me", "Hi there, Ma.",
+        "Dvořák, a rhythm, café", "P's and q's", "We'll say he'd fly.",
+    ],
+)  # fmt: skip
+def test_what_engines_read_as_it_stands_is_kept(text):
+    assert clean_text(text) == text
+
+
+def flite_phones(text: str) -> list[str]:
+    done = subprocess.run(
+        ["flite", "-voice", "kal16", "-ps", "-o", "none", "-t", text],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [phone for phone in done.stdout.split() if phone != "pau"]
+
+
+@pytest.mark.skipif(not shutil.which("flite"), reason="sudo apt-get install flite")
+def test_both_engines_say_what_stands_for_ms():
+    assert flite_phones(clean_text("Ms. Hill")) == ["m", "ih", "z", "hh", "ih", "l"]
+    said = find_engine("espeak").phones_of("Ms. Hill")
+    assert said == ["M", "IH", "Z", "HH", "IH", "L"]
+
+
+@pytest.mark.skipif(not shutil.which("flite"), reason="sudo apt-get install flite")
+def test_the_lists_hold_what_flite_expands():
+    """I is said as a number behind each name, and each state as no small word is."""
+    tables = yaml.safe_load((ROOT / "synth" / "text.yaml").read_text("utf-8"))
+    for word in tables["numbered"]["en"]["names"]:
+        assert flite_phones(f"{word} I")[-2:] != flite_phones("bob I")[-2:], word
+    for state in tables["states"]["en"]:
+        assert flite_phones(f"Elm {state}") != flite_phones(f"elm {state.lower()}"), state
+
+
+def test_every_code_of_the_tables_has_a_voice():
+    tables = yaml.safe_load((ROOT / "synth" / "text.yaml").read_text("utf-8"))
+    voices = yaml.safe_load((ROOT / "synth" / "espeak_voices.yaml").read_text("utf-8"))["accents"]
+    known = {*voices, *(accent for accents in voices.values() for accent in accents), "all"}
+    for name, table in tables.items():
+        assert set(table) <= known, name
 
 
 def test_plain_texts_are_not_changed_but_for_typographic_marks():
