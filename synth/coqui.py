@@ -28,6 +28,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import os
 import queue
 import re
@@ -47,6 +48,7 @@ import soxr
 from clips import RATE, SILENCE, BadParams, BadText, Clip, EngineFailed, Segment
 from synth.engine import Engine, Prompt, Voice, base_language, draw_silences, frame_speech
 from synth.ipa import Part, parts_of, plain_symbol
+from synth.settings import check_sex, check_voice
 from synth.text import clean_text
 
 PEAK = 0.5
@@ -61,10 +63,12 @@ _WORKER = Path(__file__).with_name("coqui_worker.py")
 _CHECKPOINTS = ("model_file.pth", "model_file.pth.tar", "model.pth", "checkpoint.pth",
                 "best_model.pth")  # fmt: skip
 _LOADING = 900.0  # seconds to load a model, or to download it first
-_MODEL_KEYS = frozenset(
-    {"model", "name", "language", "licence", "attribution", "speakers", "sex", "offset_ms"}
-)
-_NEEDED_KEYS = ("model", "language", "licence")
+_TEXTS = ("name", "language", "licence", "attribution")
+_NEEDED = {
+    "model": "write its folder, [model file, config file], or the name of one of coqui's downloads",
+    "language": "write the language or accent that it speaks, such as en-gb",
+    "licence": "write the licence of its sound",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ class Coqui(Engine):
             _read_model(model, f"{where}.models[{n}]") for n, model in enumerate(models)
         ]
         self._timeout = self.settings.get("timeout_seconds", 120)
-        if not isinstance(self._timeout, int | float) or not self._timeout > 0:
+        if type(self._timeout) not in (int, float) or not 0 < self._timeout < math.inf:
             raise BadParams(
                 f"is {self._timeout!r}, not a time",
                 where=f"{where}.timeout_seconds",
@@ -168,6 +172,10 @@ class Coqui(Engine):
         noise_scale_dp = round(float(rng.uniform(0.5, 1.0)), 3)  # and 0.8
         seed = int(rng.integers(2**31))
         return CoquiParams(length_scale, noise_scale, noise_scale_dp, seed, *draw_silences(rng))
+
+    def prepare(self, voice: Voice) -> None:
+        _, model, _ = self._find(voice)
+        self._load(model)
 
     def speak(self, prompt: Prompt, voice: Voice, params: CoquiParams, clip_id: str) -> Clip:
         _, model, _ = self._find(voice)
@@ -299,7 +307,7 @@ class Coqui(Engine):
                     name,
                     f"coqui:{model.name}:{speaker.strip()}",
                     model.language,
-                    model.sex.get(speaker, ""),
+                    model.sex.get(speaker) or "",
                     model.licence,
                     model.attribution,
                 )
@@ -552,25 +560,21 @@ def _digest(file: str) -> str:
 
 def _read_model(model: Any, key: str) -> _Model:
     """One entry of `models`. Raises BadParams that names the key."""
-    if not isinstance(model, dict):
-        raise BadParams("is no model", where=key, remedy="write model, language and licence")
-    for unknown in sorted(set(model) - _MODEL_KEYS):
+    known = (*_TEXTS, "model", "speakers", "sex", "offset_ms")
+    check_voice(model, key, known=known, texts=_TEXTS, needed=_NEEDED)
+    sex = {} if model.get("sex") is None else model["sex"]
+    if not isinstance(sex, Mapping):
         raise BadParams(
-            "is not known",
-            where=f"{key}.{unknown}",
-            remedy=f"known: {', '.join(sorted(_MODEL_KEYS))}",
+            f"is {sex!r}, not sexes by speaker",
+            where=f"{key}.sex",
+            remedy='write {speaker: f}; the speaker of a model without names is ""',
         )
-    for needed in _NEEDED_KEYS:
-        if not model.get(needed):
-            raise BadParams(
-                "is missing",
-                where=f"{key}.{needed}",
-                remedy="every model needs its files or name, its language, and its sound's licence",
-            )
+    for speaker, one in sex.items():
+        check_sex(one, f"{key}.sex.{speaker}")
     place, name = _find_files(model["model"], f"{key}.model")
     name = model.get("name") or name
     offset = model.get("offset_ms", 0)
-    if not isinstance(offset, int | float) or not abs(offset) <= 200:
+    if type(offset) not in (int, float) or not abs(offset) <= 200:
         raise BadParams(
             f"is {offset!r}", where=f"{key}.offset_ms", remedy="write milliseconds, -200 to 200"
         )
@@ -582,21 +586,23 @@ def _read_model(model: Any, key: str) -> _Model:
         licence=model["licence"],
         attribution=model.get("attribution") or f"synthesized by coqui-tts with the model {name}",
         speakers=tuple(map(str, model.get("speakers") or ())),
-        sex=model.get("sex") or {},
+        sex=sex,
         offset=round(offset * RATE / 1000),
     )
 
 
 def _find_files(given: Any, where: str) -> tuple[str | tuple[str, str], str]:
     """The name of a download, or (model file, config file); and a short name for the model."""
-    if isinstance(given, list) and len(given) == 2:
+    if isinstance(given, list) and len(given) == 2 and all(isinstance(f, str) for f in given):
         files = [Path(file) for file in given]
     elif isinstance(given, str) and given.startswith("tts_models/"):
         return given, _plain_name(given.removeprefix("tts_models/"))
-    else:
-        folder = Path(str(given))
+    elif isinstance(given, str):
+        folder = Path(given)
         model = next((folder / n for n in _CHECKPOINTS if (folder / n).is_file()), None)
         files = [model or folder / _CHECKPOINTS[0], folder / "config.json"]
+    else:
+        raise BadParams(f"is {given!r}", where=where, remedy=_NEEDED["model"])
     for file in files:
         if not file.is_file():
             raise BadParams(

@@ -32,6 +32,7 @@ from clips import (
     merge_equal,
     to_grid,
 )
+from synth.settings import check_plain
 
 LEAD = (1600, 6400)
 """The silence before and after speech is drawn from this range (samples at 16 kHz: 0.1-0.4 s)."""
@@ -108,9 +109,26 @@ class Engine(ABC):
     def draw(self, rng: np.random.Generator, prompt: Prompt, voice: Voice) -> Any:
         """How this prompt will be spoken: a frozen dataclass of plain numbers."""
 
+    def prepare(self, voice: Voice) -> None:  # noqa: B027 - most have nothing to load
+        """Loads what this voice speaks with. The time that a clip may take begins after it.
+
+        Called before every clip. Raises as `speak` does.
+        """
+
     @abstractmethod
     def speak(self, prompt: Prompt, voice: Voice, params: Any, clip_id: str) -> Clip:
         """The validated clip. Raises EngineMissing, EngineFailed, BadText or BadParams."""
+
+    def is_on(self, setting: str) -> bool:
+        """A setting that is true or false, and true where nothing is said. Raises BadParams."""
+        value = self.settings.get(setting, True)
+        if not isinstance(value, bool):
+            raise BadParams(
+                f"is {value!r}, not true or false",
+                where=f"synthesize.settings.{self.name}.{setting}",
+                remedy="write true or false, without quotes",
+            )
+        return value
 
     def require(self) -> str:
         """The version. Raises EngineMissing with the line that installs the engine."""
@@ -168,7 +186,14 @@ class Engine(ABC):
 
 
 def find_engine(name: str, settings: Mapping[str, Any] | None = None) -> Engine:
-    """The engine of the module `synth.<name>`. Raises BadParams if there is none."""
+    """The engine of the module `synth.<name>`.
+
+    Raises BadParams if there is none, or for a setting that it cannot have.
+    """
+    where = f"synthesize.settings.{name}"
+    if not isinstance(settings, dict | None):
+        raise BadParams(f"is {settings!r}, not a block", where=where, remedy="write `key: value`")
+    check_plain(settings, where)
     return _find_engine(name, json.dumps(settings or {}, sort_keys=True))
 
 

@@ -98,7 +98,7 @@ def person_of(name: str) -> Person | None:
 def check_counts(people: object, where: str) -> dict[str, int]:
     """How many people of each kind a setting asks for. Raises BadParams."""
     good = isinstance(people, dict) and set(people) <= set(SEXES)
-    if not good or not all(isinstance(n, int) and 0 <= n <= 9999 for n in people.values()):
+    if not good or not all(type(n) is int and 0 <= n <= 9999 for n in people.values()):
         raise BadParams(
             f"is {people!r}, not numbers of people",
             where=where,

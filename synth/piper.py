@@ -25,11 +25,15 @@ from clips import RATE, SILENCE, BadParams, Clip, EngineFailed, Segment
 from synth.engine import Engine, Prompt, Voice, base_language, draw_silences, frame_speech
 from synth.piper_model import config_path, read_config, read_model, say
 from synth.piper_phones import read_sounds
+from synth.settings import check_sex, check_voice
 from synth.text import clean_text
 
 _SETTING = "synthesize.settings.piper.voices"
-_KEYS = ("model", "licence", "attribution", "language", "speakers", "sex")
-_SEXES = ("f", "m", "child", "")
+_TEXTS = ("model", "licence", "attribution", "language")
+_NEEDED = {
+    "model": "write the path of the voice's .onnx file",
+    "licence": "write the licence of the voice, as its model card gives it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,10 @@ class Piper(Engine):
         if not isinstance(self._entries, list):
             raise BadParams("is not a list", where=_SETTING, remedy="write `- model: voice.onnx`")
         for number, entry in enumerate(self._entries):
-            _check_entry(entry, f"{_SETTING}[{number}]")
+            where = f"{_SETTING}[{number}]"
+            known = (*_TEXTS, "speakers", "sex")
+            check_voice(entry, where, known=known, texts=_TEXTS, needed=_NEEDED)
+            check_sex(entry.get("sex"), f"{where}.sex")
 
     def version(self) -> str | None:
         return _version()
@@ -175,30 +182,6 @@ class Piper(Engine):
         return self._speakers[voice.name]
 
 
-def _check_entry(entry: Any, where: str) -> None:
-    """Raises BadParams that names the key."""
-    if not isinstance(entry, Mapping):
-        raise BadParams("is not a voice", where=where, remedy="write {model: ..., licence: ...}")
-    for key in sorted(set(entry) - set(_KEYS)):
-        raise BadParams(
-            "is no setting of a voice",
-            where=f"{where}.{key}",
-            remedy=f"known: {', '.join(_KEYS)}",
-        )
-    for key, remedy in (
-        ("model", "write the path of the voice's .onnx file"),
-        ("licence", "write the licence of the voice, as its model card gives it"),
-    ):
-        if not isinstance(entry.get(key), str) or not entry[key].strip():
-            raise BadParams("is missing", where=f"{where}.{key}", remedy=remedy)
-    if entry.get("sex", "") not in _SEXES:
-        raise BadParams(
-            f"is {entry['sex']!r}", where=f"{where}.sex", remedy="write f, m or child, or leave it"
-        )
-    if not isinstance(entry.get("speakers", []), list):
-        raise BadParams("is not a list", where=f"{where}.speakers", remedy="write [name, name]")
-
-
 def _read_speakers(entry: Mapping[str, Any], where: str) -> Iterator[_Speaker]:
     """The voices of one model. Raises BadParams."""
     model = Path(entry["model"])
@@ -213,7 +196,7 @@ def _read_speakers(entry: Mapping[str, Any], where: str) -> Iterator[_Speaker]:
             name=re.sub(r"[^A-Za-z0-9_+=@-]", "_", model.stem + suffix.replace(":", "+", 1)),
             speaker=f"piper:{person}{suffix}",
             language=language,
-            sex=entry.get("sex", ""),
+            sex=entry.get("sex") or "",
             licence=entry["licence"],
             attribution=entry.get("attribution") or f"synthesized by Piper, voice {model.stem}",
         )

@@ -137,9 +137,8 @@ class EngineConformance:
         plain = speak(engine, voice, Prompt("p", "voice", "en"))
         clip = speak(engine, voice, Prompt("p", "-voice", "en"))
         spoken = [p.label for p in clip.phones if p.label != SILENCE]
-        assert (
-            spoken[-3:] == [p.label for p in plain.phones if p.label != SILENCE] == ["V", "OY", "S"]
-        )
+        voice_alone = [p.label for p in plain.phones if p.label != SILENCE]
+        assert spoken[-len(voice_alone) :] == voice_alone
         with pytest.raises(BadText):
             speak(engine, voice, Prompt("p", "<speak>no</speak>", "en"))
         with pytest.raises(BadText):
@@ -153,7 +152,7 @@ class EngineConformance:
         voices = engine.voices("en")
         assert len({voice.name for voice in voices}) == len(voices)
         assert all(voice.speaker.startswith(f"{engine.name}:") for voice in voices)
-        assert set(engine.voices("en-us")) < set(voices)
+        assert set(engine.voices("en-us")) <= set(voices)
         assert engine.voices("tlh") == ()
 
     def test_an_unknown_setting_is_named(self, engine):

@@ -303,6 +303,17 @@ def test_a_crash_costs_one_clip_and_so_does_a_hang(models, engine):
 
 
 @needs_coqui
+def test_a_voice_is_loaded_before_it_speaks(engine):
+    voice = engine.voices("en-gb")[0]
+    _process().child.kill()
+    _process().child.wait()
+    engine.prepare(voice)
+    child = _process().child
+    assert child.poll() is None and len(_process()._loaded) == 1
+    assert speak(engine, voice) and _process().child is child
+
+
+@needs_coqui
 def test_the_worker_ends_with_its_parent_even_in_the_middle_of_work(models):
     job = json.dumps({"task": "load", "model": settings_of(models)["models"][1]["model"]})
     code = (
@@ -344,12 +355,27 @@ def test_settings_that_cannot_be_are_named(tmp_path):
         ({**good, "offset_ms": "x"}, "offset_ms"),
         ({**good, "model": str(tmp_path / "nowhere")}, "there is no file"),
         ({**good, "model": [str(tmp_path / "a.pth"), "b.json"]}, "a.pth"),
-        ("vits", "is no model"),
+        ("vits", "is not a voice"),
+        ({**good, "model": [str(tmp_path / "model_file.pth"), 5]}, r"\.model: is"),
+        ({**good, "model": 5}, r"\.model: is 5"),
+        ({**good, "offset_ms": True}, "offset_ms"),
+        ({**good, "offset_ms": float("nan")}, "offset_ms"),
+        ({**good, "sex": "f"}, r"\.sex: is 'f', not sexes by speaker"),
+        ({**good, "sex": {"a": "female"}}, r"\.sex\.a: is 'female'"),
+        ({**good, "language": 5}, r"\.language: is 5"),
+        ({**good, "language": False}, r"\.language: is False"),
+        ({**good, "licence": 5}, r"\.licence: is 5"),
+        ({**good, "name": 5}, r"\.name: is 5"),
+        ({**good, "speakers": "p225"}, r"\.speakers: is not a list"),
+        ({**good, "speakers": 5}, r"\.speakers: is not a list"),
+        ({**good, "speakers": [["p225"]]}, r"\.speakers\[0\]"),
     ):
-        with pytest.raises(BadParams, match=said):
+        with pytest.raises(BadParams, match=said) as caught:
             Coqui({"models": [wrong]})
-    with pytest.raises(BadParams, match="timeout_seconds"):
-        Coqui({"timeout_seconds": 0})
+        assert caught.value.where.startswith("synthesize.settings.coqui.models[0]")
+    for wrong in (0, True, "5", float("inf")):
+        with pytest.raises(BadParams, match="timeout_seconds"):
+            Coqui({"timeout_seconds": wrong})
     with pytest.raises(BadParams, match="list"):
         Coqui({"models": "vits"})
 

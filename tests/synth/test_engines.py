@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-import synth
-from clips import RATE, SILENCE, BadParams, Segment, draw_stream
-from synth import Prompt, find_engine
+from clips import RATE, SILENCE, BadParams, Segment
+from synth import find_engine
 from synth.engine import frame_speech
+from tests.synth.conformance import EngineConformance
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_an_unknown_engine_is_named_in_the_error():
@@ -33,42 +40,49 @@ def test_frame_speech_cuts_and_fills_silence():
     assert RATE == 16000
 
 
-def test_a_new_engine_is_one_file_with_one_class(tmp_path, monkeypatch):
-    source = """
-        from dataclasses import dataclass
-        import numpy as np
-        from clips import SILENCE, Segment
-        from synth.engine import Engine, Voice
+@pytest.mark.parametrize(
+    ("settings", "where"),
+    [
+        ({"people": {1: 2, "f": 3}}, "people: has the key 1"),
+        ({"people": {"f": date(2026, 1, 2)}}, r"people\.f: is .*date"),
+        ({"people": [1, {2: 3}]}, r"people\[1\]: has the key 2"),
+        ({1: 2}, ": has the key 1"),
+        ([1], ": is .*not a block"),
+        ({"corrections": "nope"}, "corrections: is 'nope'"),
+        ({"corrections": 0}, "corrections: is 0"),
+        ({"corrections": None}, "corrections: is None"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(settings, where):
+    with pytest.raises(BadParams, match=rf"synthesize\.settings\.espeak.*{where}"):
+        find_engine("espeak", settings)
 
-        @dataclass(frozen=True)
-        class HumParams:
-            hertz: float
 
-        class Hum(Engine):
-            name = "hum"
-            licence, attribution, install_line = "CC0-1.0", "a hum", "nothing to install"
+def test_flites_settings_are_named_too():
+    with pytest.raises(BadParams, match=r"synthesize\.settings\.flite\.corrections"):
+        find_engine("flite", {"corrections": "nope"})
+    assert find_engine("flite", {"corrections": False}).settings == {"corrections": False}
 
-            def version(self):
-                return "1"
 
-            def voices(self, language):
-                return (Voice("bee", "hum:bee", "en-us"),) if language == "en" else ()
-
-            def draw(self, rng, prompt, voice):
-                return HumParams(float(rng.uniform(100, 200)))
-
-            def speak(self, prompt, voice, params, clip_id):
-                audio = np.zeros(4800)
-                audio[1600:3200] = 0.1 * np.sin(np.arange(1600) * params.hertz * 6.28 / 16000)
-                phones = tuple(Segment(*p) for p in
-                               ((SILENCE, 0, 1600), ("M", 1600, 3200), (SILENCE, 3200, 4800)))
-                return self.make_clip(prompt, voice, params, clip_id, text=prompt.text,
-                                      audio=audio, phones=phones)
-        """
-    (tmp_path / "hum.py").write_text(textwrap.dedent(source))
-    monkeypatch.setattr(synth, "__path__", [*synth.__path__, str(tmp_path)])
-    engine = find_engine("hum")
-    (voice,) = engine.voices("en")
-    params = engine.draw(draw_stream(1, "synthesize", "c"), Prompt("p", "mm"), voice)
-    clip = engine.speak(Prompt("p", "mm"), voice, params, "c")
-    assert clip.source == "hum" and [p.label for p in clip.phones] == [SILENCE, "M", SILENCE]
+def test_the_engine_of_the_documentation_is_one(tmp_path):
+    """Its code, as it stands there, in a copy of the rooms that it needs."""
+    page = (ROOT / "docs" / "engines.md").read_text("utf-8")
+    engine, test = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    for room in ("clips", "synth"):
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    tests = tmp_path / "tests" / "synth"
+    tests.mkdir(parents=True)
+    for name in ("__init__.py", "conftest.py", "conformance.py"):
+        shutil.copy(ROOT / "tests" / "synth" / name, tests)
+    (tmp_path / "tests" / "__init__.py").touch()
+    (tmp_path / "synth" / "hum.py").write_text(engine, "utf-8")
+    (tests / "test_hum.py").write_text(test, "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/synth/test_hum.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    every = sum(name.startswith("test_") for name in dir(EngineConformance))
+    assert f"{every} passed in" in done.stdout.splitlines()[-1]

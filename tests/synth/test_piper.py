@@ -354,6 +354,13 @@ def test_an_unknown_sign_is_named():
         ([{"model": "x.onnx", "licence": "x", "license": "x"}], r"voices\[0\].license"),
         ([{"model": "x.onnx", "licence": "x", "sex": "w"}], r"voices\[0\].sex"),
         ([{"model": "x.onnx", "licence": "x", "speakers": "ann"}], r"voices\[0\].speakers"),
+        ([{"model": "x.onnx", "licence": "x", "speakers": [True]}], r"speakers\[0\]: is True"),
+        ([{"model": "x.onnx", "licence": "x", "language": 5}], r"voices\[0\].language: is 5"),
+        ([{"model": "x.onnx", "licence": "x", "language": False}], r"language: is False"),
+        ([{"model": "x.onnx", "licence": "x", "language": ["en"]}], r"voices\[0\].language"),
+        ([{"model": "x.onnx", "licence": "x", "attribution": 5}], r"voices\[0\].attribution"),
+        ([{"model": "x.onnx", "licence": 5}], r"voices\[0\].licence: is 5"),
+        ([{"model": ["x.onnx"], "licence": "x"}], r"voices\[0\].model: is"),
     ],
 )
 def test_settings_that_cannot_be_are_named(voices, message):
