@@ -37,6 +37,20 @@ had a wrong text: with 0.7 and min_confidence_known 0.65, 96.4 % of the wrong te
 right ones are rejected; with nothing known of the speaker and min_confidence 0.2, 90.6 and 2.7 %.
 """
 
+LEAST_USUAL = 0.75
+"""No speaker's usual match counts as lower: where all of a speaker's texts are wrong, comparing
+them with each other would excuse them.
+
+Of 349 utterances (43 speakers of speechocean762) with all texts wrong 88.8 % are rejected with it
+and 53.3 % without; with 5 % wrong, 97.6 and 97.0 % of the wrong and 2.5 % of the right ones either
+way (pocketsphinx; `python benchmarks/align_confidence.py --swapped FOLDER --speakers 0::4`)."""
+
+SECOND_WEIGHT = 0.7
+"""What the match of pocketsphinx counts where it stands beside another aligner; the rest is the
+other's. Chosen on the same utterances, checked on those of 43 others: with neural and 5 % wrong,
+97.4 % of the wrong texts and 3.3 % of the right ones are rejected, by neural alone 91.2 and 6.0 %;
+with min_confidence_known 0.5 it is 95.6 and 1.9 %, alone 89.8 and 4.3 % (docs/confidence.md)."""
+
 _HOP = 160  # samples: loudness is measured in blocks of 10 ms
 _FLOOR = 1e-10  # power of a block that counts as silent: below one step of the 16-bit grid
 
@@ -56,10 +70,10 @@ class AlignmentLimits:
     """
 
     min_confidence: float = 0.2
-    min_confidence_known: float = 0.65
+    min_confidence_known: float = 0.5
     max_short_share: float = 0.5
     max_vowel: float = 1.5
-    min_rate: float = 3.0
+    min_rate: float = 2.0
     max_rate: float = 25.0
     max_silence_db: float = 3.0
     max_outside_share: float = 0.8
@@ -137,12 +151,25 @@ def match_confidence(match: float, usual: float = USUAL_MATCH) -> float:
 def usual_match(others: Sequence[float]) -> float:
     """What a speaker's clips usually match by, from `align_match` of the speaker's other clips.
 
-    Their median, drawn towards everybody's (USUAL_MATCH) as if that were one clip more. Up to half
-    of the texts may be wrong. Without any clip it is everybody's.
+    Their median, drawn towards everybody's (USUAL_MATCH) as if that were one clip more; LEAST_USUAL
+    at least. Up to half of the texts may be wrong. Without any clip it is everybody's.
     """
     if not others:
         return USUAL_MATCH
-    return (median(others) * len(others) + USUAL_MATCH) / (len(others) + 1)
+    return max((median(others) * len(others) + USUAL_MATCH) / (len(others) + 1), LEAST_USUAL)
+
+
+def second_opinion(
+    scores: Mapping[str, float], second: Mapping[str, float] | None
+) -> dict[str, float]:
+    """The scores with pocketsphinx's `align_match` weighed in (English).
+
+    scores, second: of `confidence`, for the same clip and text by another aligner and by
+    pocketsphinx; None if that one found no path, which counts as a match of 0.
+    """
+    match = second["align_match"] if second else 0.0
+    mixed = SECOND_WEIGHT * match + (1 - SECOND_WEIGHT) * scores["align_match"]
+    return {**scores, "align_match": mixed, "confidence": match_confidence(mixed)}
 
 
 def doubt(

@@ -7,19 +7,30 @@ that triage reads.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from align import Aligner
+from align.calibration import calibrated
 from align.confidence import (
     AlignmentLimits,
     confidence,
     doubt,
-    match_confidence,
+    second_opinion,
     usual_match,
 )
-from clips import Clip, EngineMissing, Reject, VisemillError, partitions_in, read_clips
+from clips import (
+    BadInput,
+    Clip,
+    EngineFailed,
+    EngineMissing,
+    Reject,
+    VisemillError,
+    partitions_in,
+    read_clips,
+)
 from clips.store import read_rows
 from pipelines.aligners import ready_aligner
 from pipelines.params import load_params
@@ -29,17 +40,20 @@ from pipelines.stage import DATA, exit_with
 
 @dataclass(frozen=True)
 class AlignParams:
-    """The `align` block of params.yaml. max_rejects: the limit of each corpus."""
+    """The `align` block of params.yaml. max_rejects: the limit of each corpus. second: the aligner
+    that listens to English as well, pocketsphinx or "": see align.confidence.second_opinion."""
 
     aligner: str
     max_rejects: dict[str, float]
+    second: str = ""
     limits: AlignmentLimits = field(default_factory=AlignmentLimits)
 
 
 def run(corpus: str) -> Done:
     """Aligns datasets/ingest/<corpus> into datasets/align/<corpus>."""
     params = load_params("align", AlignParams)
-    version = require(ready_aligner(params.aligner))
+    names = [name for name in (params.aligner, params.second) if name]
+    versions = [[name, require(ready_aligner(name))] for name in names]
     tasks = [_task(corpus, path) for path in partitions_in(DATA / "ingest" / corpus)]
     return run_partitions(
         f"align-{corpus}",
@@ -49,7 +63,7 @@ def run(corpus: str) -> Done:
         params,
         rooms=("align", "clips", "synth", "pipelines/aligners.py"),
         max_rejects=params.max_rejects.get(corpus, 1.0),
-        versions=[params.aligner, version],
+        versions=versions,
     )
 
 
@@ -75,32 +89,49 @@ def align_partition(task: Task, params: AlignParams) -> Iterator[Clip | Reject]:
     done = {row["clip_id"] for path in labelled for row in read_rows(path)}
     clips = [clip for clip in read_clips(ingested) if clip.clip_id not in done]
     aligned: list[Clip] = []
-    for clip, result in zip(clips, align_all(ready_aligner(params.aligner), clips)):
+    second = ready_aligner(params.second) if params.second else None
+    for clip, result in zip(clips, align_all(ready_aligner(params.aligner), clips, second)):
         if isinstance(result, VisemillError):
             more = {"text": clip.text, "source": clip.source}
             yield rejecting(clip.clip_id, "align", result, **more)
         else:
             aligned.append(result)
     judged = judge([(clip.speaker, clip.score) for clip in aligned], params.limits)
-    for clip, (sure, reason) in zip(aligned, judged):
+    for clip, reason in zip(aligned, judged):
         if reason:
             phrase, _, detail = reason.partition(": ")
             yield Reject(clip.clip_id, "align", phrase, detail, clip.text, clip.source)
         else:
-            yield clip.with_scores(confidence=sure)
+            yield clip
 
 
-def align_all(aligner: Aligner, clips: Iterable[Clip]) -> Iterator[Clip | VisemillError]:
-    """For each clip, in their order, the aligned clip with `align.confidence`'s scores, or why
-    there is none."""
-    for result in aligner.align_all(clips):
-        yield result.with_scores(**confidence(result)) if isinstance(result, Clip) else result
+def align_all(
+    aligner: Aligner, clips: Sequence[Clip], second: Aligner | None = None
+) -> Iterator[Clip | VisemillError]:
+    """For each clip, in their order, the aligned clip with `align.confidence`'s scores and
+    `align.calibration`'s chances, or why there is none.
+
+    second: pocketsphinx, to listen as well where it speaks the language.
+    """
+    for clip, result in zip(clips, aligner.align_all(clips)):
+        if isinstance(result, VisemillError):
+            yield result
+            continue
+        result = result.with_scores(**confidence(result))
+        other = None
+        if second and second.name != aligner.name and second.speaks(clip.language):
+            # If it finds no path, that speaks against the text.
+            with suppress(BadInput, EngineFailed):
+                other = second.align(clip)
+            scores = second_opinion(result.score, other.score if other else None)
+            result = result.with_scores(**scores)
+        yield calibrated(result, other)
 
 
 def judge(
     scored: Sequence[tuple[str, Mapping[str, float]]], limits: AlignmentLimits
-) -> Iterator[tuple[float, str | None]]:
-    """For each aligned clip its confidence (0..1), and why it is not believed (None: it is).
+) -> Iterator[str | None]:
+    """For each aligned clip why it is not believed; None: it is.
 
     scored: the speaker and the scores of each clip; of a speaker all clips that there are, since
     each is compared with the others.
@@ -112,8 +143,7 @@ def judge(
         match, others = scores["align_match"], list(matches[speaker])
         others.remove(match)  # one of them: this clip's own
         usual = usual_match(others) if others else None
-        sure = match_confidence(match) if usual is None else match_confidence(match, usual)
-        yield sure, doubt(scores, limits, usual)
+        yield doubt(scores, limits, usual)
 
 
 def main() -> None:

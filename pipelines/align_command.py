@@ -326,7 +326,7 @@ def try_some(aligner: Aligner, rows: Sequence[Recording]) -> Iterator[Outcome]:
         except VisemillError as error:
             found[number] = error
     clips = {number: clip for number, clip in found.items() if isinstance(clip, Clip)}
-    found.update(zip(clips, align_all(aligner, clips.values())))
+    found.update(zip(clips, align_all(aligner, list(clips.values()))))
     for number, row in enumerate(rows):
         result = found[number]
         if isinstance(result, VisemillError):
@@ -385,8 +385,9 @@ def _judged(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
     aligned = [outcome for outcome in outcomes if not outcome.reason]
     yield from (outcome for outcome in outcomes if outcome.reason)
     scored = [(_speaker(outcome.row), outcome.scores) for outcome in aligned]
-    for outcome, (sure, doubt) in zip(aligned, judge(scored, AlignmentLimits())):
+    for outcome, doubt in zip(aligned, judge(scored, AlignmentLimits())):
         reason, _, detail = (doubt or "").partition(": ")
+        sure = outcome.scores["confidence"]
         yield replace(outcome, confidence=sure, reason=reason, detail=detail)
 
 

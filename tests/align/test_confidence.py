@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from align import AlignmentLimits, doubt, find_aligner
-from align.confidence import USUAL_MATCH, confidence, match_confidence, usual_match
+from align.confidence import (
+    LEAST_USUAL,
+    USUAL_MATCH,
+    confidence,
+    match_confidence,
+    second_opinion,
+    usual_match,
+)
 from align.heard import evidence
 from clips import BadParams, Clip, Segment, VisemillError, to_grid
 
@@ -105,15 +112,28 @@ def test_hearing_the_phones_of_the_text_speaks_for_it():
 
 def test_a_speaker_is_measured_against_the_own_usual():
     assert usual_match([]) == USUAL_MATCH
-    hoarse = usual_match([0.3] * 20)
-    assert 0.3 < hoarse < 0.4
-    assert doubt({**GOOD, "align_match": 0.3})
-    assert doubt({**GOOD, "align_match": 0.3}, usual=hoarse) is None
-    assert doubt({**GOOD, "align_match": 0.3}, usual=usual_match([1.1] * 20))
+    hoarse = usual_match([0.8] * 20)
+    assert 0.8 < hoarse < 0.9
+    assert usual_match([0.8] * 11 + [-1.0] * 9) == hoarse  # nearly half of the texts may be wrong
     assert match_confidence(0.4, hoarse) > match_confidence(0.4)
-    assert match_confidence(0.4, usual_match([0.3] * 11 + [-1.0] * 9)) == pytest.approx(
-        match_confidence(0.4, usual_match([0.3] * 20))
-    )  # nearly half of the texts may be wrong
+    limits = AlignmentLimits(min_confidence=0.5, min_confidence_known=0.5)
+    assert doubt({**GOOD, "align_match": 0.4}, limits)
+    assert doubt({**GOOD, "align_match": 0.4}, limits, usual=hoarse) is None
+    assert doubt({**GOOD, "align_match": 0.4}, limits, usual=usual_match([1.1] * 20))
+
+
+def test_a_speaker_with_wrong_texts_alone_is_not_excused():
+    assert usual_match([0.1] * 20) == LEAST_USUAL < usual_match([0.8] * 20)
+    assert doubt({**GOOD, "align_match": 0.1}, usual=usual_match([0.1] * 20))
+
+
+def test_pocketsphinx_beside_another_aligner_decides_most_of_it():
+    sure = second_opinion({**GOOD, "align_match": 0.5}, {"align_match": 1.1})
+    assert sure["align_match"] == pytest.approx(0.92)
+    assert sure["confidence"] == match_confidence(sure["align_match"])
+    assert sure["align_rate"] == GOOD["align_rate"]
+    assert doubt(sure) is None
+    assert doubt(second_opinion({**GOOD, "align_match": 0.9}, None))  # it found no path
 
 
 def test_swapped_texts_are_rejected_and_right_ones_kept(recordings):

@@ -320,14 +320,13 @@ def test_a_speakers_own_clips_decide_and_the_last_one_counts():
         "align_match": 1.0, "align_rate": 10.0, "align_short_share": 0.0, "align_vowel": 0.1,
         "align_silence_db": -30.0, "align_leftover": 0.0, "align_outside_share": 0.0,
     }  # fmt: skip
-    odd = {**scores, "align_match": 0.5}
+    odd = {**scores, "align_match": 0.4}
     alone = list(judge([("s", odd)], AlignmentLimits()))
     among = list(
         judge([("s", scores), ("s", scores), ("s", scores), ("s", odd)], AlignmentLimits())
     )
-    assert alone[0][1] is None
-    assert "does not fit" in among[3][1] and not any(reason for _, reason in among[:3])
-    assert among[3][0] == pytest.approx(alone[0][0], abs=0.1)
+    assert alone == [None]
+    assert "does not fit" in among[3] and not any(among[:3])
 
 
 def test_fake_mfa_aligns_a_folder_at_once(folder, spoken, tmp_path, program):  # noqa: F811
