@@ -374,7 +374,8 @@ def _disk_errors(path: Path) -> Iterator[None]:
 @contextmanager
 def _archive_errors(path: Path) -> Iterator[None]:
     """Errors of reading an archive become errors for a person. Not one of these modules has an
-    exception of its own for every fault: gzip and bz2 raise an OSError without a number."""
+    exception of its own for every fault: gzip and bz2 raise an OSError without a number, zipfile a
+    NotImplementedError for a compression that it lacks and a RuntimeError for a password."""
     try:
         yield
     except (
