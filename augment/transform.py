@@ -13,7 +13,10 @@ from clips import BadAudio, BadParams, Clip, Op
 
 P = TypeVar("P")
 
-KNOWN = ("praat", "world")
+KNOWN = (
+    "babble", "background", "band", "clipping", "codec", "equaliser", "excerpt", "gain", "join",
+    "noise", "praat", "response", "room", "world",
+)  # fmt: skip
 """The transforms of this project: modules of this folder that define TRANSFORM."""
 
 SHORTEST = 1600

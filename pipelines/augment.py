@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from hashlib import blake2b
+from pathlib import Path
 
-from augment import QualityLimits, find_fault, find_transform
-from clips import BadParams, Clip, Reject, VisemillError, draw_stream, read_clips
+from augment import Chain, Pool, QualityLimits, Step
+from clips import Clip, Reject, VisemillError, draw_stream, read_clips
 from pipelines.params import load_params
 from pipelines.runner import Done, Task, rejecting, run_partitions
 from pipelines.sources import augment_plan, source_folder
@@ -19,26 +20,16 @@ from pipelines.stage import DATA, exit_with, seed
 
 
 @dataclass(frozen=True)
-class TransformParams:
-    """One transform of the mix: its name, how often it is drawn, and its settings."""
-
-    name: str
-    weight: float = 1.0
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.weight < 0:
-            raise BadParams(f"augment: the weight of {self.name} is below 0", remedy="mend it")
-
-
-@dataclass(frozen=True)
 class AugmentParams:
-    """The `augment` block of params.yaml. share: of the parents that get children (0..1)."""
+    """The `augment` block of params.yaml. share: of the parents that get children (0..1). chain:
+    what happens to a child, see docs/augmentation.md. pool: clips of a partition that transforms
+    may use as others."""
 
     variants: int
     share: float
-    transforms: tuple[TransformParams, ...]
+    chain: tuple[Step, ...]
     max_rejects: float
+    pool: int = 64
     quality: QualityLimits = field(default_factory=QualityLimits)
 
 
@@ -53,8 +44,8 @@ class Work:
 def run() -> Done:
     """Writes datasets/augment, one partition for each partition of parents."""
     params = load_params("augment", AugmentParams)
-    for entry in params.transforms:  # a mistake in the mix stops the stage before it starts
-        find_transform(entry.name, entry.settings)
+    chain = Chain(params.chain)  # a mistake in it, or a missing tool, stops the stage at once
+    used = [chain.versions(), [[str(path), _digest(path)] for path in chain.files()]]
     tasks = [
         Task(name, (source_folder(source) / parent,), [source, parent])
         for name, source, parent in augment_plan()
@@ -67,34 +58,35 @@ def run() -> Done:
         Work(seed(), params),
         rooms=("augment", "clips"),
         max_rejects=params.max_rejects,
+        versions=used,
     )
 
 
 def augment_partition(task: Task, work: Work) -> Iterator[Clip | Reject]:
     """The children of one partition's clips."""
     params = work.augment
-    transforms = [find_transform(entry.name, entry.settings) for entry in params.transforms]
-    weights = [entry.weight for entry in params.transforms]
-    total = sum(weights)
-    if not total:
-        return
     source, name = task.details
-    for parent in read_clips(source_folder(source) / name):
+    path = source_folder(source) / name
+    others = (clip for clip in read_clips(path) if clip.split == "train")
+    chain = Chain(params.chain, Pool(others, params.pool), params.quality)
+    for parent in read_clips(path):
         rng = draw_stream(work.seed, "augment", parent.clip_id)
         if parent.split != "train" or rng.random() >= params.share:
             continue
+        made = set()  # two variants may draw the same
         for _ in range(params.variants):
-            transform = transforms[rng.choice(len(transforms), p=[w / total for w in weights])]
             try:
-                child = transform.apply(parent, transform.draw(rng, parent))
+                child = chain.make(rng, parent)
             except VisemillError as error:
-                yield rejecting(f"{parent.clip_id}+{transform.name}", "augment", error)
+                yield rejecting(f"{parent.clip_id}+chain", "augment", error)
                 continue
-            if fault := find_fault(parent, child, params.quality):
-                phrase, _, detail = fault.partition(": ")
-                yield Reject(child.clip_id, "augment", phrase, detail, child.text, child.source)
-            else:
+            if child and child.clip_id not in made:
+                made.add(child.clip_id)
                 yield child
+
+
+def _digest(path: Path) -> str:
+    return blake2b(path.read_bytes(), digest_size=8).hexdigest()
 
 
 def main() -> None:

@@ -144,7 +144,7 @@ def export_partition(task: Task, params: ExportParams) -> Iterator[dict | SideFi
         if (
             row["status"] == APPROVED
             and clip.split in chosen
-            and (not params.licences or clip.licence in params.licences)
+            and (not params.licences or set(clip.licence.split(" AND ")) <= set(params.licences))
             and (not params.bases or row["basis"] in params.bases)
         ):
             chosen[clip.split].append(clip)

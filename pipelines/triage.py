@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from augment import CHANNEL, joined_with
 from clips.store import read_rows
 from pipelines.checks import CheckLimits, find_doubt
 from pipelines.params import load_params
@@ -75,6 +76,7 @@ def run() -> None:
             DATA / "triage" / source,
             params,
             rooms=(
+                "augment",
                 "clips",
                 "visemes",
                 "pipelines/checks.py",
@@ -125,12 +127,15 @@ def _judge(clip, params: TriageParams, decisions: dict[str, Decision], parents: 
     if decision and decision.labels == clip.labels_digest():
         status = APPROVED if decision.verdict == "approve" else REJECTED
         return status, "listened", decision.note, 0.0, decision.reviewer
-    reason, doubt = find_doubt(clip, params.checks)
     parent = parents.get(clip.parent_id)
-    if clip.parent_id and parent is None:
-        return WAITING, "", "its parent has no labels", 1.0, ""
-    if parent and parent["status"] != APPROVED:
-        return parent["status"], "parent", parent["reason"], parent["doubt"], parent["reviewer"]
+    for of in (clip.parent_id, *joined_with(clip)) if clip.parent_id else ():
+        if (other := parents.get(of)) is None:
+            return WAITING, "", "its parent has no labels", 1.0, ""
+        if other["status"] != APPROVED:
+            return other["status"], "parent", other["reason"], other["doubt"], other["reviewer"]
+    reason, doubt = "", 0.0
+    if not any(op.name in CHANNEL for op in clip.ops):  # which fill silences and closures
+        reason, doubt = find_doubt(clip, params.checks)
     if not reason and not parent and clip.timing != "exact":
         confidence = clip.score.get("confidence", 0.0)
         if confidence < params.sure:

@@ -231,7 +231,7 @@ def test_wrong_parameters_are_named(values):
 
 
 def test_an_unknown_transform_lists_the_known_ones(bursts):
-    with pytest.raises(BadParams, match="praat, world"):
+    with pytest.raises(BadParams, match="praat, response, room, world"):
         find_transform("nothing")
     with pytest.raises(BadParams):
         replay(bursts, Op.of("align", aligner="x"))

@@ -1,0 +1,1 @@
+"""A mouth of our own: twelve shapes and everything between, as lines."""
