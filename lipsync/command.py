@@ -1,20 +1,23 @@
-"""`visemill lipsync`: mouth cues for recordings."""
+"""`visemill lipsync`: mouth cues for recordings, folders of them, and sound as it arrives."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
 
 from clips import BadInput, VisemillError, read_audio
-from lipsync.errors import ModelMissing
-from lipsync.features import RATE
-from lipsync.infer import Model, cues
+from lipsync.features import HOP, RATE
+from lipsync.infer import OWN_MODEL, CueStream, Model, cues, usual_model
+from visemes.cues import to_tsv
 from visemes.formats import FORMATS, CueTrack, write_cues
 from visemes.rates import frame_rate
 
-DEFAULT_MODEL = Path("models/visemill.onnx")
-"""Where `make repro` leaves the model, from the working directory."""
+SOUNDS = frozenset(".wav .flac .ogg .oga .mp3".split())
+"""Endings of the files that are read when a folder is given."""
 
 SHORT_NAMES = {"xml": "rhubarb-xml", "dat": "moho"}
 """What animators call these formats."""
@@ -22,12 +25,19 @@ SHORT_NAMES = {"xml": "rhubarb-xml", "dat": "moho"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `visemill lipsync`."""
-    parser.add_argument("audio", nargs="+", metavar="AUDIO", help="WAV, FLAC, Ogg or MP3")
+    parser.add_argument(
+        "audio",
+        nargs="+",
+        metavar="AUDIO",
+        help="WAV, FLAC, Ogg or MP3; a folder of them; or - for raw sound from standard input"
+        f" ({RATE} Hz, mono, 16 bit, little endian), answered while it arrives",
+    )
     parser.add_argument(
         "--model",
         type=Path,
         metavar="FILE",
-        help=f"a model that ends in .onnx or .pt (default {DEFAULT_MODEL})",
+        help=f"a model that ends in .onnx or .pt (default {OWN_MODEL}, else the one that comes"
+        " with visemill)",
     )
     parser.add_argument(
         "--fps", type=_fps, default=30.0, help="pictures a second of the animation (default 30)"
@@ -55,10 +65,18 @@ def run(args: argparse.Namespace) -> int:
 
     Raises BadInput, BadAudio or EngineMissing when nothing can be done.
     """
-    sources = [Path(name) for name in args.audio]
     name = SHORT_NAMES.get(args.format, args.format)
+    model = Model.load(args.model or usual_model())
+    if "-" in args.audio:
+        if args.audio != ["-"] or name != "tsv" or args.output:
+            raise BadInput(
+                "standard input is answered alone, as TSV, on standard output",
+                remedy="leave out the other recordings, --format and -o",
+            )
+        answer_stream(model, sys.stdin.buffer, args)
+        return 0
+    sources = [source for name in args.audio for source in _sounds(Path(name))]
     targets = _targets(sources, args.output, FORMATS[name].suffix)
-    model = Model.load(args.model or _default_model())
     failed = 0
     for source, target in zip(sources, targets):
         try:
@@ -74,6 +92,42 @@ def run(args: argparse.Namespace) -> int:
         else:
             _save(target, text)
     return 1 if failed else 0
+
+
+def answer_stream(model: Model, sound: BinaryIO, args: argparse.Namespace) -> None:
+    """Writes a line for each change of the mouth as soon as the sound so far decides it.
+
+    sound: raw samples, RATE Hz, mono, 16 bit, little endian; half a sample at the end is left out.
+    """
+    stream, shown = model.stream(), CueStream(args.fps, filter=args.filter)
+    held = b""
+    while data := sound.read1(2 * HOP):
+        data = held + data
+        whole = len(data) // 2 * 2
+        held = data[whole:]
+        samples = np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768
+        _say(shown.push(stream.push(samples).argmax(1)))
+    _say(shown.push(stream.finish().argmax(1)) + shown.finish())
+
+
+def _say(track: list[tuple[float, str]]) -> None:
+    if track:
+        sys.stdout.write(to_tsv(track))
+        sys.stdout.flush()
+
+
+def _sounds(source: Path) -> list[Path]:
+    """The recording itself, or those that lie in the folder."""
+    if not source.is_dir():
+        return [source]
+    found = sorted(path for path in source.iterdir() if path.suffix.lower() in SOUNDS)
+    if not found:
+        raise BadInput(
+            "holds no recordings",
+            where=str(source),
+            remedy=f"give a folder with files that end in {', '.join(sorted(SOUNDS))}",
+        )
+    return found
 
 
 def _cues_of(model: Model, source: Path, form: str, args: argparse.Namespace) -> str:
@@ -118,15 +172,6 @@ def _save(target: Path, text: str) -> None:
             where=str(target),
             remedy="give another place with -o",
         ) from error
-
-
-def _default_model() -> Path:
-    if not DEFAULT_MODEL.is_file():
-        raise ModelMissing(
-            f"there is no {DEFAULT_MODEL} here",
-            remedy="`make repro` makes one; or give another model with --model FILE",
-        )
-    return DEFAULT_MODEL
 
 
 def _fps(text: str) -> float:

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 LOOKAHEAD = 3
 """Output k + 3 is the prediction for frame k (as in lipsync.model, which needs torch)."""
+OWN_MODEL = Path("models/visemill.onnx")
+"""Where `make repro` leaves its model, from the working directory."""
+
+SHIPPED_MODEL = Path(__file__).parent / "weights" / "visemill.onnx"
+"""The model that comes with the package; its card lies beside it."""
+
 _HIDDEN = 80
 _LETTERS = tuple(LETTERS[name] for name in CLASSES)
 
@@ -27,6 +33,11 @@ class Network(Protocol):
     def run(self, x: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
         """Features (frames, 26) and a state (None at the start) to (frames, 12) and a state."""
         ...
+
+
+def usual_model() -> Path:
+    """The model that this working directory has trained, else the one that comes with visemill."""
+    return OWN_MODEL if OWN_MODEL.is_file() else SHIPPED_MODEL
 
 
 class Model:
@@ -114,29 +125,66 @@ def cues(classes: Sequence[int], fps: float, *, filter: bool = False) -> list[tu
     """When the mouth changes, (seconds, letter), at `fps` pictures a second.
 
     `classes` is the raw class of each network output (`predict(...).argmax(1)`), so that entry
-    k + 3 is about frame k. The rule is the command line's of Cherry Lip Sync, in its float32
-    arithmetic, halves rounded up: round((len − 3) · 0.01 · fps) pictures, where picture k shows
-    the class at round(k / fps / 0.01) + 3. With `filter`, a shape that has come stays for at
-    least 2 pictures.
+    k + 3 is about frame k. The rule is that of `CueStream`.
     """
-    if not 0 < fps <= 1000:
-        raise ValueError(f"fps is {fps}, not between 0 and 1000")
-    hop, rate = np.float32(HOP / RATE), np.float32(fps)
-    outputs = max(0, len(classes) - LOOKAHEAD)
-    pictures = int(_round(np.float32(outputs) * hop * rate))
-    times = np.arange(pictures, dtype=np.float32) / rate
-    # Rounding may ask for one frame beyond the last, where the last one is the nearest there is.
-    places = np.minimum(_round(times / hop).astype(np.int64) + LOOKAHEAD, len(classes) - 1)
-    track: list[tuple[float, str]] = []
-    shown, held = -1, 2
-    for time, place in zip(times, places):
-        wanted = int(classes[place])
-        if wanted == shown or (filter and held < 2):
-            held += 1
-            continue
-        shown, held = wanted, 1
-        track.append((float(time), _LETTERS[wanted]))
-    return track
+    stream = CueStream(fps, filter=filter)
+    return stream.push(classes) + stream.finish()
+
+
+class CueStream:
+    """Cues of classes that arrive in pieces; together exactly those of the whole.
+
+    The rule is the command line's of Cherry Lip Sync, in its float32 arithmetic, halves rounded
+    up: round((outputs − 3) · 0.01 · fps) pictures, where picture k shows the class of output
+    round(k / fps / 0.01) + 3. With `filter`, a shape that has come stays for at least 2 pictures.
+    """
+
+    def __init__(self, fps: float, *, filter: bool = False) -> None:
+        """fps: pictures a second, above 0 and at most 1000; else ValueError."""
+        if not 0 < fps <= 1000:
+            raise ValueError(f"fps is {fps}, not between 0 and 1000")
+        self._fps, self._filter = np.float32(fps), filter
+        self._start()
+
+    def _start(self) -> None:
+        self._classes: list[int] = []  # those not yet shown
+        self._received = self._forgotten = self._picture = 0
+        self._shown, self._held = -1, 2
+
+    def push(self, classes: Sequence[int]) -> list[tuple[float, str]]:
+        """Takes the next outputs' classes (any number), returns the cues that they complete."""
+        self._classes.extend(int(entry) for entry in classes)
+        self._received += len(classes)
+        return self._advance(self._received)
+
+    def finish(self) -> list[tuple[float, str]]:
+        """The cues still held back, at the end of the sound; then starts afresh."""
+        # Rounding may ask for one frame beyond the last, where the last one is the nearest.
+        track = self._advance(None)
+        self._start()
+        return track
+
+    def _advance(self, known: int | None) -> list[tuple[float, str]]:
+        hop = np.float32(HOP / RATE)
+        outputs = max(0, self._received - LOOKAHEAD)
+        pictures = int(_round(np.float32(outputs) * hop * self._fps))
+        times = np.arange(self._picture, pictures, dtype=np.float32) / self._fps
+        places = _round(times / hop).astype(np.int64) + LOOKAHEAD
+        if known is not None:
+            times, places = times[places < known], places[places < known]
+        track: list[tuple[float, str]] = []
+        for time, place in zip(times, np.minimum(places, self._received - 1)):
+            wanted = self._classes[place - self._forgotten]
+            if wanted == self._shown or (self._filter and self._held < 2):
+                self._held += 1
+                continue
+            self._shown, self._held = wanted, 1
+            track.append((float(time), _LETTERS[wanted]))
+        self._picture += len(times)
+        keep = max(0, len(self._classes) - 1 - LOOKAHEAD - int(100 / self._fps))
+        del self._classes[:keep]
+        self._forgotten += keep
+        return track
 
 
 def _round(values: np.ndarray) -> np.ndarray:

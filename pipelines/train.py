@@ -20,7 +20,7 @@ CURVES = Path("plots/train")
 
 
 def run() -> None:
-    """Writes models/cherry.pt, models/visemill.onnx, and the curves by dvclive."""
+    """Writes models/cherry.pt, .ptx, models/visemill.onnx, and the curves by dvclive."""
     # Threads that wait must not spin: beside other work that made training 100 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from dataclasses import replace
@@ -31,7 +31,7 @@ def run() -> None:
 
     from lipsync.dataset import load_feature_tables
     from lipsync.errors import BadCheckpoint
-    from lipsync.export import save_cherry, save_onnx
+    from lipsync.export import save_cherry, save_onnx, save_ptx
     from lipsync.train import TrainParams, train
 
     torch.set_num_threads(THREADS)
@@ -70,6 +70,7 @@ def run() -> None:
             trained = attempt()
     MODELS.mkdir(exist_ok=True)
     save_cherry(trained.best, MODELS / "cherry.pt")
+    save_ptx(trained.best, MODELS / "cherry.ptx")
     save_onnx(trained.best, MODELS / "visemill.onnx")
     history = [
         {key: value for key, value in row.items() if key not in ("seconds", "frames_per_second")}

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
-from clips import BadAudio, BadInput, EngineMissing
-from lipsync.command import add_arguments, run
+from clips import BadAudio, BadInput
+from lipsync.command import add_arguments, answer_stream, run
 from lipsync.export import save_cherry, save_onnx
+from lipsync.infer import Model
 from lipsync.model import CherryNet
 from visemes.cues import read_json, read_tsv
 
@@ -81,10 +84,57 @@ def test_a_recording_shorter_than_a_frame_leaves_the_mouth_at_rest(folder, capsy
     assert capsys.readouterr().out == "0.000\tX\n"
 
 
-def test_without_a_model_the_error_says_how_to_make_one(folder):
+def test_without_a_model_of_its_own_the_one_that_comes_with_the_package_answers(folder, capsys):
+    visemill_lipsync("a.wav")
+    own = capsys.readouterr().out
     (folder / "models" / "visemill.onnx").unlink()
-    with pytest.raises(EngineMissing, match="make repro"):
-        visemill_lipsync("a.wav")
+    assert visemill_lipsync("a.wav") == 0
+    assert capsys.readouterr().out != own
+
+
+def test_a_folder_stands_for_its_recordings(folder):
+    (folder / "notes.txt").write_text("no sound")
+    assert visemill_lipsync(folder, "-o", "cues") == 0
+    assert sorted(p.name for p in (folder / "cues").iterdir()) == ["a.tsv", "b.tsv"]
+    (folder / "empty").mkdir()
+    with pytest.raises(BadInput, match="empty: holds no recordings"):
+        visemill_lipsync("empty", "-o", "cues")
+
+
+@pytest.mark.parametrize("filter", [[], ["--filter"]])
+def test_raw_sound_from_standard_input_gets_the_lines_of_the_file(folder, capsysbinary, filter):
+    sound, _ = soundfile.read(folder / "a.wav", dtype="int16")
+    soundfile.write("c.wav", sound, 16000)
+    visemill_lipsync("c.wav", "--fps", 24, *filter)
+    expected = capsysbinary.readouterr().out
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.command", "lipsync", "-", "--fps", "24", *filter],
+        input=sound.tobytes() + b"\0",  # half a sample too much
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert done.stdout == expected
+
+
+def test_cues_come_while_the_sound_still_arrives(folder, capsys):
+    sound, _ = soundfile.read(folder / "a.wav", dtype="int16")
+    seen = []
+
+    class Microphone:
+        place = 0
+
+        def read1(self, count):
+            seen.append((self.place / 16000, capsys.readouterr().out))
+            part = sound[self.place : self.place + 160]
+            self.place += len(part)
+            return part.tobytes()
+
+    args = argparse.Namespace(fps=100.0, filter=False)
+    answer_stream(Model.load("models/visemill.onnx"), Microphone(), args)
+    late = [heard - float(line.split("\t")[0]) for heard, out in seen for line in out.splitlines()]
+    assert len(late) > 5
+    # 65 ms of the window, the delta and the lookahead, and one piece of 10 ms
+    assert max(late) <= 0.0751
 
 
 def test_one_bad_recording_among_several_does_not_stop_the_others(folder, capsys):

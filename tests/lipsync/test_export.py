@@ -5,7 +5,7 @@ import onnx
 import pytest
 import torch
 
-from lipsync.export import load_cherry, save_cherry, save_onnx
+from lipsync.export import load_cherry, save_cherry, save_onnx, save_ptx
 from lipsync.infer import Model
 from lipsync.model import CherryNet
 
@@ -51,7 +51,21 @@ def test_the_network_has_65824_weights_to_train():
     assert sum(p.numel() for p in CherryNet().parameters() if p.requires_grad) == 65_824
 
 
-@pytest.mark.parametrize("save", [save_cherry, save_onnx])
+def test_the_layout_for_cherrys_rust_program_has_every_gate_by_itself(tmp_path):
+    net = random_net()
+    save_ptx(net, tmp_path / "a.ptx")
+    state = torch.load(tmp_path / "a.ptx", weights_only=True)
+    plain = net.state_dict()
+    assert {name for name in state if name[-2:] not in (".r", ".z", ".n")} == set(NAMES)
+    gates = [name for name in NAMES if "_ih_" in name or "_hh_" in name]
+    assert len(state) == len(NAMES) + 3 * len(gates) == len(NAMES) + 24
+    for name in gates:
+        parts = [state[f"{name}.{gate}"] for gate in "rzn"]
+        assert all(len(part) == 80 for part in parts)
+        assert torch.equal(torch.cat(parts), plain[name])
+
+
+@pytest.mark.parametrize("save", [save_cherry, save_onnx, save_ptx])
 def test_the_same_weights_give_the_same_bytes(tmp_path, save):
     save(random_net(), tmp_path / "a")
     save(random_net(), tmp_path / "b")

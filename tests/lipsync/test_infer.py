@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from clips import read_audio
 from lipsync.errors import BadModel
 from lipsync.export import save_cherry, save_onnx
-from lipsync.infer import Model, cues, frame_classes
+from lipsync.infer import CueStream, Model, cues, frame_classes
 from lipsync.model import HIDDEN, LOOKAHEAD, CherryNet
 from visemes.classes import CLASSES, LETTERS
 from visemes.cues import to_tsv
@@ -192,6 +192,20 @@ def test_cues_rise_in_time_and_never_repeat_a_shape(classes, fps, hold):
     track = cues(classes, fps, filter=hold)
     assert all(a[0] < b[0] and a[1] != b[1] for a, b in pairwise(track))
     assert not track or track[0][0] == 0.0
+
+
+@given(
+    classes=st.lists(st.integers(0, 11), max_size=120),
+    cuts=st.lists(st.integers(0, 120), max_size=6),
+    fps=st.sampled_from([5, 10, 23.976, 24, 25, 30, 60, 100, 333.3]),
+    hold=st.booleans(),
+)
+def test_cues_of_pieces_are_those_of_the_whole(classes, cuts, fps, hold):
+    stream = CueStream(fps, filter=hold)
+    for _ in range(2):  # after the end it starts afresh
+        places = sorted({0, *cuts, len(classes)})
+        track = [c for a, b in pairwise(places) for c in stream.push(classes[a:b])]
+        assert track + stream.finish() == cues(classes, fps, filter=hold)
 
 
 def test_halves_are_rounded_up():
