@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +21,15 @@ from clips.store import read_rows
 from lipsync.dataset import load_feature_tables
 from lipsync.features import features, with_deltas
 from lipsync.infer import Model, frame_classes
-from lipsync.metrics import Tally
+from lipsync.measure import Tally, intervals, tally, total
 from pipelines.align_metrics import narrated_figures
+from pipelines.conditions import AS_RECORDED, Condition, conditions
 from pipelines.inputs import TRUTH, folders_in, rival_model
 from pipelines.params import load_params
 from pipelines.report import Example, write_report
 from pipelines.stage import DATA, exit_with
 from pipelines.train import MODELS
-from pipelines.truth import read_truth
+from pipelines.truth import TruthClip, read_truth
 from pipelines.visemes import VisemesParams
 from visemes.classes import CLASSES
 from visemes.frames import HOP, to_segments
@@ -42,11 +44,13 @@ class EvaluateParams:
     """The `evaluate` block of params.yaml.
 
     truth: folders of hand-labelled speech, besides those of `make repro TRUTH=…`.
-    gains: loudness changes in dB at which hand-labelled speech is measured too.
+    gains, noises, rooms: what hand-labelled speech is measured in too, see pipelines.conditions.
     """
 
     truth: tuple[str, ...]
-    gains: tuple[float, ...]
+    gains: tuple[float, ...] = ()
+    noises: tuple[float, ...] = ()
+    rooms: tuple[float, ...] = ()
 
 
 def run() -> None:
@@ -61,33 +65,22 @@ def run() -> None:
     tallies: dict[str, Tally] = {}
     held_out = load_feature_tables(sorted((DATA / "export/features").glob("*.parquet")), "test")
     for name, model in models.items() if len(held_out) else ():
-        tally = tallies[f"{name} on held-out clips"] = measure_held_out(model, held_out)
-        metrics["held_out"][name] = tally.figures()
+        counts = tallies[f"{name} on held-out clips"] = measure_held_out(model, held_out)
+        metrics["held_out"][name] = counts.figures()
     named = {Path(folder).resolve(): None for folder in params.truth}
+    under = conditions(params.gains, params.noises, params.rooms)
     for folder in dict.fromkeys([*named, *folders_in(TRUTH)]):
         clips = read_truth(folder, inventory, mouths.rules)
         for name, model in models.items():
-            by_gain = {f"{gain:+g} dB": measure_truth(model, clips, gain) for gain in params.gains}
-            groups = {truth.group: [t for t in clips if t.group == truth.group] for truth in clips}
-            plain = tallies[f"{name} on {folder.name}"] = measure_truth(model, clips, 0.0)
-            metrics["truth"].setdefault(folder.name, {})[name] = {
-                **plain.figures(),
-                "recall": plain.recall(),
-                "frame_accuracy_by_gain": {
-                    gain: tally.figures()["frame_accuracy"] for gain, tally in by_gain.items()
-                },
-                "frame_accuracy_by_group": {
-                    group: measure_truth(model, members, 0.0).figures()["frame_accuracy"]
-                    for group, members in sorted(groups.items())
-                    if group
-                },
-            }
+            counts, figures = measure_truth(model, clips, under)
+            tallies[f"{name} on {folder.name}"] = counts
+            metrics["truth"].setdefault(folder.name, {})[name] = figures
     metrics["alignment"] = narrated_figures()
     METRICS.mkdir(exist_ok=True)
-    text = json.dumps(_rounded(metrics), indent=1, sort_keys=True)
+    text = json.dumps(rounded(metrics), indent=1, sort_keys=True)
     (METRICS / "evaluate.json").write_text(text + "\n")
     PLOTS.mkdir(exist_ok=True)
-    shown = next((tally for name, tally in tallies.items() if "visemill" in name), Tally())
+    shown = next((counts for name, counts in tallies.items() if "visemill" in name), Tally())
     _write_confusion(PLOTS / "confusion.csv", shown)
     history = json.loads((MODELS / "history.json").read_text())
     write_report(REPORTS, metrics, tallies, example_of(models["visemill"]), history)
@@ -95,22 +88,70 @@ def run() -> None:
 
 def measure_held_out(model: Model, corpus) -> Tally:
     """The tally of a model over the clips of a feature corpus."""
-    tally = Tally()
+    counts = []
     for first, last in zip(corpus.offsets[:-1], corpus.offsets[1:], strict=True):
-        predicted = frame_classes(model.predict_features(with_deltas(corpus.mel[first:last])))
-        tally.add(corpus.visemes[first : first + len(predicted)].astype(int), predicted)
-    return tally
+        shown = frame_classes(model.predict_features(with_deltas(corpus.mel[first:last])))
+        counts.append(tally(corpus.visemes[first:last].astype(int), shown))
+    return total(counts)
 
 
-def measure_truth(model: Model, clips, gain: float) -> Tally:
-    """The tally of a model over hand-labelled clips made `gain` dB louder."""
-    tally = Tally()
-    for truth in clips:
-        audio = truth.clip.audio * np.float32(10 ** (gain / 20))
-        predicted = frame_classes(model.predict_features(features(np.clip(audio, -1, 1))))
-        true = label_classes(truth.clip.visemes, len(audio), CLASSES)[: len(predicted)]
-        tally.add(true.astype(int), predicted, truth.known_at(np.arange(len(predicted)) * HOP))
-    return tally
+GROUPS = {
+    "speaker": lambda truth: truth.clip.speaker,
+    "language": lambda truth: truth.clip.language,
+    "sex": lambda truth: truth.sex,
+    "age": lambda truth: truth.age,
+    "manner": lambda truth: truth.group,
+}
+"""How hand-labelled clips are grouped: by name, what a clip belongs to ("" if nobody knows)."""
+
+
+def measure_truth(
+    model: Model, clips: list[TruthClip], under: Mapping[str, Condition]
+) -> tuple[Tally, dict]:
+    """The tally of the clips as recorded, and the figures in every way: plain, the recall of each
+    class, intervals over speakers, and the chief figures by group and by condition."""
+    counts = {
+        name: [measure_clip(model, truth, condition(truth.clip)) for truth in clips]
+        for name, condition in under.items()
+    }
+    plain = counts[AS_RECORDED]
+    groups: dict[str, dict[str, Tally]] = {}
+    for title, group_of in GROUPS.items():
+        members: dict[str, list[Tally]] = {}
+        for truth, one in zip(clips, plain, strict=True):
+            if group := group_of(truth):
+                members.setdefault(group, []).append(one)
+        groups[title] = {name: total(ones) for name, ones in sorted(members.items())}
+    return total(plain), {
+        **total(plain).figures(),
+        "recall": total(plain).recall(),
+        "intervals_95": intervals(groups["speaker"]),
+        "by_condition": {name: _chief(total(ones)) for name, ones in counts.items()},
+        **{
+            f"by_{title}": {name: _chief(one) for name, one in found.items()}
+            for title, found in groups.items()
+            if len(found) > 1
+        },
+    }
+
+
+def measure_clip(model: Model, truth: TruthClip, audio: np.ndarray) -> Tally:
+    """The tally of one hand-labelled clip that sounds as `audio`."""
+    return tally_of(truth, frame_classes(model.predict_features(features(audio))))
+
+
+def tally_of(truth: TruthClip, shown: np.ndarray) -> Tally:
+    """The tally of a track (classes per 10 ms) beside the hand labels of its clip."""
+    clip = truth.clip
+    true = label_classes(clip.visemes, len(clip.audio), CLASSES).astype(int)
+    known = truth.known_at(np.arange(len(true)) * HOP)
+    return tally(true, shown, known, phones=clip.phones, ipa=clip.ipa, skip=truth.unknown)
+
+
+def _chief(counts: Tally) -> dict[str, float]:
+    figures = counts.figures()
+    wanted = ("frame_accuracy", "lip_score", "lips_closed", "lips_teeth", "changes_per_second")
+    return {name: figures[name] for name in wanted if name in figures}
 
 
 def example_of(model: Model) -> Example | None:
@@ -131,18 +172,21 @@ def example_of(model: Model) -> Example | None:
     return None
 
 
-def _write_confusion(path: Path, tally: Tally) -> None:
+def _write_confusion(path: Path, counts: Tally) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["actual", "predicted", "frames"])
-        for true, row in enumerate(tally.confusion):
+        for true, row in enumerate(counts.confusion):
             for predicted, frames in enumerate(row):
                 writer.writerow([CLASSES[true], CLASSES[predicted], int(frames)])
 
 
-def _rounded(value):
+def rounded(value):
+    """Figures with four digits after the point, for files that people compare."""
     if isinstance(value, dict):
-        return {key: _rounded(entry) for key, entry in value.items()}
+        return {key: rounded(entry) for key, entry in value.items()}
+    if isinstance(value, tuple):
+        return [rounded(entry) for entry in value]
     return round(value, 4) if isinstance(value, float) else value
 
 

@@ -16,7 +16,7 @@ import soundfile
 from clips import read_rejects
 from clips.segment import RATE, Segment
 from clips.store import read_rows
-from lipsync.metrics import Tally
+from lipsync.measure import Tally
 from pipelines.pictures import draw_clip, draw_confusion, draw_curves
 from pipelines.stage import DATA
 
@@ -132,44 +132,63 @@ def _tile(number: str, label: str) -> str:
     return f"<div><div class=big>{html.escape(number)}</div>{html.escape(label)}</div>"
 
 
+_COLUMNS = {
+    "frame_accuracy": ("frames right", "{:.1%}"),
+    "lip_score": ("lip score", "{:.3f}"),
+    "lips_closed": ("P B M closed", "{:.0%}"),
+    "lips_teeth": ("F V on teeth", "{:.0%}"),
+    "false_closed_share": ("falsely closed", "{:.1%}"),
+    "macro_f1": ("macro F1", "{:.2f}"),
+    "boundary_f1_40_ms": ("changes within 40 ms, F1", "{:.2f}"),
+    "changes_per_second": ("changes/s", "{:.1f}"),
+    "flickers_per_second": ("flickers/s", "{:.2f}"),
+}
+
+
 def _figures(metrics: dict) -> str:
+    """The chief figures of every model on every set, then those by condition and group."""
     groups = {"held-out voices and sentences": metrics["held_out"], **metrics["truth"]}
-    gains = list(
-        dict.fromkeys(
-            gain
-            for models in groups.values()
-            for figures in models.values()
-            for gain in figures.get("frame_accuracy_by_gain", {})
-        )
-    )
-    rows = [
-        "<tr><th>measured on<th>model<th>frames right"
-        + "".join(f"<th>at {html.escape(gain)}" for gain in gains)
-        + "<th>macro F1<th>P B M shown closed<th>falsely closed<th>changes/s"
-    ]
+    rows = ["<tr><th>measured on<th>model" + "".join(f"<th>{t}" for t, _ in _COLUMNS.values())]
     for where, models in groups.items():
-        for name, f in models.items():
-            rows.append(
-                f"<tr><td>{html.escape(where)}<td>{html.escape(name)}"
-                f"<td><b>{f['frame_accuracy']:.1%}</b>"
-                + "".join(_share(f.get("frame_accuracy_by_gain", {}).get(g)) for g in gains)
-                + f"<td>{f['macro_f1']:.2f}"
-                f"<td>{f['closures_shown']:.0%}<td>{f['false_closed_share']:.1%}"
-                f"<td>{f['changes_per_second']:.1f}"
-            )
-    notes = [
-        f"<p class=note>{html.escape(where)}, {html.escape(name)}: "
-        + ", ".join(f"{html.escape(g)} speech {a:.1%}" for g, a in groups_of.items())
-        + " of the frames right.</p>"
-        for where, models in groups.items()
-        for name, figures in models.items()
-        if (groups_of := figures.get("frame_accuracy_by_group"))
-    ]
-    return f"<table>{''.join(rows)}</table>{''.join(notes)}"
+        for name, figures in models.items():
+            limits = figures.get("intervals_95", {})
+            rows.append(f"<tr><td>{html.escape(where)}<td>{html.escape(name)}")
+            rows += [
+                _cell(figures.get(c), form, limits.get(c)) for c, (_, form) in _COLUMNS.items()
+            ]
+    parts = [f"<table>{''.join(rows)}</table>"]
+    if any("intervals_95" in f for models in groups.values() for f in models.values()):
+        parts.append(
+            "<p class=note>Small: where 95 of 100 figures would lie with other speakers"
+            " (bootstrap).</p>"
+        )
+    for where, models in metrics["truth"].items():
+        parts.append(f"<h3>{html.escape(where)}, taken apart</h3>{_apart(models)}")
+    return "".join(parts)
 
 
-def _share(value: float | None) -> str:
-    return "<td>–" if value is None else f"<td>{value:.1%}"
+def _apart(models: dict) -> str:
+    """One line for each condition and group: frames right and lip score of every model."""
+    names = list(models)
+    rows = ["<tr><th>" + "".join(f"<th colspan=2>{html.escape(n)}: frames, lips" for n in names)]
+    kinds = [kind for kind in models[names[0]] if kind.startswith("by_")]
+    for kind in kinds:
+        for case in models[names[0]][kind]:
+            rows.append(f"<tr><td>{html.escape(kind[3:])}: {html.escape(case)}")
+            for name in names:
+                figures = models[name].get(kind, {}).get(case, {})
+                rows.append(_cell(figures.get("frame_accuracy"), "{:.1%}"))
+                rows.append(_cell(figures.get("lip_score"), "{:.3f}"))
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _cell(value: float | None, form: str, limits: list[float] | None = None) -> str:
+    if value is None:
+        return "<td>–"
+    small = ""
+    if limits:
+        small = "<br><small>" + "–".join(form.format(limit) for limit in limits) + "</small>"
+    return f"<td>{form.format(value)}{small}"
 
 
 def _splits(card: dict) -> str:

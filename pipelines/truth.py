@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from visemes.inventory import Inventory
 from visemes.phonesets import UNKNOWN, guess_phoneset, read_label_file, to_phones
 from visemes.rules import Rules, to_visemes
 
+ADULT = 16
+"""Years from which a speaker counts as an adult: the vocal tract has nearly its full length."""
+
 
 @dataclass(frozen=True)
 class TruthClip:
@@ -23,11 +27,14 @@ class TruthClip:
 
     unknown: stretches whose label nobody knows; they are not measured (see `known_at`).
     group: what the recording's name says of it, such as neutral or acted; "" if nothing.
+    sex: "f" or "m", age: "child" (under 16) or "adult", from the folder's speakers.tsv; else "".
     """
 
     clip: Clip
     unknown: tuple[Segment, ...]
     group: str = ""
+    sex: str = ""
+    age: str = ""
 
     def known_at(self, times: np.ndarray) -> np.ndarray:
         """Whether the label at each of `times` (samples) is known, bool, shaped like `times`."""
@@ -53,13 +60,36 @@ def read_truth(folder: Path, inventory: Inventory, rules: Rules | None = None) -
     lines = {r.utt: read_label_file(r.labels) for r in recordings if r.labels}
     labels = {label for entries in lines.values() for _, _, label in entries}
     phoneset = guess_phoneset(labels, str(folder))
+    speakers = _read_speakers(folder / "speakers.tsv")
     clips = []
     for recording in recordings:
         try:
-            clips.append(_read_one(recording, lines[recording.utt], phoneset, inventory, rules))
+            clip = _read_one(recording, lines[recording.utt], phoneset, inventory, rules)
+            sex, age = speakers.get(recording.speaker, ("", ""))
+            clips.append(replace(clip, sex=sex, age=age))
         except VisemillError as error:
             print(f"left out of the measurement: {recording.where}: {error}", file=sys.stderr)
     return clips
+
+
+def _read_speakers(path: Path) -> dict[str, tuple[str, str]]:
+    """Sex and age of each speaker from a table with the columns speaker, sex, age (years)."""
+    if not path.is_file():
+        return {}
+    found = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            for row in csv.DictReader(file, delimiter="\t", strict=True):
+                age = row.get("age") or ""
+                years = ("child" if float(age) < ADULT else "adult") if age else ""
+                found[row["speaker"]] = ((row.get("sex") or "").lower()[:1], years)
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError) as error:
+        raise BadManifest(
+            f"cannot be read ({error})",
+            where=str(path),
+            remedy="give the columns speaker, sex and age (years), separated by tabs",
+        ) from error
+    return found
 
 
 def _read_one(recording: Recording, entries, phoneset, inventory, rules) -> TruthClip:

@@ -5,9 +5,7 @@ import pytest
 import soundfile
 
 from clips import BadManifest
-from lipsync.metrics import Tally
 from pipelines.truth import read_truth
-from visemes.classes import CLASSES
 from visemes.inventory import load_inventory
 
 INVENTORY = load_inventory("cherry12")
@@ -42,24 +40,3 @@ def test_what_nobody_labelled_is_not_measured(tmp_path):
     (entry,) = read_truth(tmp_path, INVENTORY)
     times = np.array([0, 3300, 5000, 15000])
     assert list(entry.known_at(times)) == [True, False, True, False]
-
-
-def test_a_tally_counts_frames_closures_and_flicker():
-    m, a, n = (CLASSES.index(name) for name in ("M", "Ah", "Neutral"))
-    true = np.array([n, n, n, n, m, m, m, a, a, a, a, m, m, a])
-    guess = np.array([n, n, m, n, a, a, a, a, a, n, a, a, a, a])
-    tally = Tally()
-    tally.add(true, guess)
-    figures = tally.figures()
-    assert figures["frame_accuracy"] == pytest.approx(7 / 14)
-    assert figures["closures_shown"] == 0.5, "30 ms early counts as shown, not at all does not"
-    assert figures["closed_frames_right"] == 0.0
-    assert figures["false_closed_share"] == pytest.approx(1 / 9)
-    assert tally.flickers == 3, "m, n and n stand for one frame each"
-    assert tally.changes == 5
-
-
-def test_frames_that_are_not_known_do_not_count():
-    tally = Tally()
-    tally.add(np.array([0, 1]), np.array([0, 0]), np.array([True, False]))
-    assert tally.figures()["frame_accuracy"] == 1.0
