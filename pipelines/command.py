@@ -16,6 +16,7 @@ VERBS = {
     "corpora": ("pipelines.corpora_command", "known corpora: list them, get one"),
     "timing": ("pipelines.timing", "whether engines' phone times are true, as a table"),
     "evaluate": ("pipelines.evaluate_command", "models on people's speech: noise, rooms, loudness"),
+    "preview": ("pipelines.preview_command", "a film, GIF or page of mouths moving to the sound"),
     "inputs": ("pipelines.inputs_command", "what this machine adds to the default run"),
 }
 """Each verb's module has add_arguments(parser) and run(args) -> exit status."""
