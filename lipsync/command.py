@@ -12,6 +12,7 @@ import numpy as np
 from clips import BadInput, VisemillError, read_audio
 from lipsync.features import HOP, RATE
 from lipsync.infer import OWN_MODEL, CueStream, Model, cues, usual_model
+from lipsync.steady import Steady, steady_classes
 from visemes.cues import to_tsv
 from visemes.formats import FORMATS, CueTrack, write_cues
 from visemes.rates import frame_rate
@@ -43,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fps", type=_fps, default=30.0, help="pictures a second of the animation (default 30)"
     )
     parser.add_argument(
-        "--filter", action="store_true", help="hold every mouth shape for at least 2 pictures"
+        "--filter",
+        action="store_true",
+        help="a steadier mouth: fewer changes, and every shape held for at least 2 pictures",
     )
     parser.add_argument(
         "--format",
@@ -100,14 +103,25 @@ def answer_stream(model: Model, sound: BinaryIO, args: argparse.Namespace) -> No
     sound: raw samples, RATE Hz, mono, 16 bit, little endian; half a sample at the end is left out.
     """
     stream, shown = model.stream(), CueStream(args.fps, filter=args.filter)
+    steady = Steady() if args.filter else _Raw()
     held = b""
     while data := sound.read1(2 * HOP):
         data = held + data
         whole = len(data) // 2 * 2
         held = data[whole:]
         samples = np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768
-        _say(shown.push(stream.push(samples).argmax(1)))
-    _say(shown.push(stream.finish().argmax(1)) + shown.finish())
+        _say(shown.push(steady.push(stream.push(samples))))
+    _say(shown.push(steady.push(stream.finish())) + shown.push(steady.finish()) + shown.finish())
+
+
+class _Raw:
+    """The likeliest shapes as they come, in the manner of Steady."""
+
+    def push(self, probabilities: np.ndarray) -> np.ndarray:
+        return probabilities.argmax(1)
+
+    def finish(self) -> np.ndarray:
+        return np.zeros(0, np.int64)
 
 
 def _say(track: list[tuple[float, str]]) -> None:
@@ -132,7 +146,9 @@ def _sounds(source: Path) -> list[Path]:
 
 def _cues_of(model: Model, source: Path, form: str, args: argparse.Namespace) -> str:
     audio = read_audio(source)
-    track = cues(model.predict(audio).argmax(1), args.fps, filter=args.filter)
+    probabilities = model.predict(audio)
+    classes = steady_classes(probabilities) if args.filter else probabilities.argmax(1)
+    track = cues(classes, args.fps, filter=args.filter)
     track = track or [(0.0, "X")]  # too short to show anything: the mouth stays at rest
     written = CueTrack(tuple(track), len(audio) / RATE, sound=str(source.resolve()))
     return write_cues(written, form, frame_rate(args.fps))
