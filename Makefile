@@ -1,6 +1,7 @@
 # Two commands are the whole set-up:
 #   make repro [RECORDINGS="folder …"] [TRUTH="folder …"]   makes data, model and report
 #   make test                                               runs the tests
+#   make ui                                                 opens the review page
 # Needed: Python 3.11, pip, gcc and make. Everything goes into .venv.
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ ENGINES ?= found
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: repro test bench lint coqui clean
+.PHONY: repro test ui bench lint coqui clean
 
 repro: .venv/installed
 	$(BIN)/visemill inputs --recordings $(RECORDINGS) --truth $(TRUTH) --rival "$(RIVAL)" --engines $(ENGINES)
@@ -24,6 +25,9 @@ test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest $(PYTEST)
+
+ui: .venv/installed-review
+	$(BIN)/visemill review
 
 bench: .venv/installed-test
 	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
@@ -36,6 +40,10 @@ lint: .venv/installed-test
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) setuptools wheel
 	$(PIP) -e .
+	touch $@
+
+.venv/installed-review: .venv/installed
+	$(PIP) -e ".[review]"
 	touch $@
 
 .venv/installed-test: .venv/installed

@@ -25,7 +25,8 @@ from lipsync.measure import Tally, intervals, tally, total
 from pipelines.align_metrics import narrated_figures
 from pipelines.conditions import AS_RECORDED, Condition, conditions
 from pipelines.inputs import TRUTH, folders_in, rival_model
-from pipelines.params import load_params
+from pipelines.model_card import model_card
+from pipelines.params import load_params, load_value
 from pipelines.report import Example, write_report
 from pipelines.stage import DATA, exit_with
 from pipelines.train import MODELS
@@ -83,6 +84,10 @@ def run() -> None:
     shown = next((counts for name, counts in tallies.items() if "visemill" in name), Tally())
     _write_confusion(PLOTS / "confusion.csv", shown)
     history = json.loads((MODELS / "history.json").read_text())
+    REPORTS.mkdir(exist_ok=True)
+    data = json.loads((DATA / "export" / "dataset.json").read_text("utf-8"))
+    card = model_card(data, load_value("train"), metrics)
+    (REPORTS / "model-card.md").write_text(card, encoding="utf-8")
     write_report(REPORTS, metrics, tallies, example_of(models["visemill"]), history)
 
 
