@@ -28,6 +28,7 @@ from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -48,7 +49,9 @@ IGNORED = -100
 # ---------------------------------------------------------------- parameters
 
 
-_SPREADS = ("gain_db", "tilt_db", "band_db", "noise_flutter_db", "tract", "contrast")
+_SPREADS = (
+    "gain_db", "tilt_db", "band_db", "noise_tilt_db", "noise_flutter_db", "tract", "contrast",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,13 @@ class TrainParams:
     frames: length of a training sequence (10 ms each). learning_rate: the top of the one-cycle
     schedule. gain_db, tilt_db, band_db: standard deviations, per sequence, of loudness, of the
     slope from the lowest to the highest band, and of each band. noise_low_db, noise_high_db: the
-    noise floor is drawn evenly between them, per sequence; noise_flutter_db: how much that noise
-    varies from frame to frame. tract: standard deviation of the logarithm of the vocal tract's
-    length, per sequence (0.1: a third of the sequences sound over 10 % longer or shorter).
-    contrast: likewise of the spectral contrast around each frame's mean. lip_weight: how much
-    more a frame of F or M counts.
+    noise floor is drawn evenly between them, per sequence; noise_tilt_db: its slope over the
+    bands, as tilt_db; noise_flutter_db: how much that noise varies from frame to frame. tract:
+    standard deviation of the logarithm of the vocal tract's length, per sequence (0.1: a third of
+    the sequences sound over 10 % longer or shorter). contrast: likewise of the spectral contrast
+    around each frame's mean. lip_weight: how much more a frame of F or M counts. balance: how far
+    the frequencies of the classes are taken out again when training is done (0 not at all, 1 as
+    if all were equally frequent), see `balanced`.
     """
 
     epochs: int = 30
@@ -77,10 +82,12 @@ class TrainParams:
     band_db: float = 2.0
     noise_low_db: float = -60.0
     noise_high_db: float = 10.0
+    noise_tilt_db: float = 0.0
     noise_flutter_db: float = 0.0
     tract: float = 0.0
     contrast: float = 0.0
     lip_weight: float = 1.0
+    balance: float = 0.0
     seed: int = 1
     device: str = "auto"
 
@@ -96,6 +103,8 @@ class TrainParams:
             wrong = "learning_rate, clip_norm and lip_weight must be positive"
         elif min(asdict(self)[name] for name in _SPREADS) < 0:
             wrong = f"{', '.join(_SPREADS)} must not be negative"
+        elif not 0 <= self.balance <= 1:
+            wrong = "balance must be in 0..1"
         elif self.noise_low_db > self.noise_high_db:
             wrong = "noise_low_db must not be above noise_high_db"
         elif self.device not in ("auto", "cpu", "cuda"):
@@ -201,6 +210,8 @@ def augment(mel: torch.Tensor, params: TrainParams, rng: torch.Generator) -> tor
     change = change + params.band_db * normal(batch, 1, bands)
     even = torch.rand((batch, 1, 1), generator=rng, device=mel.device)
     noise = params.noise_low_db + (params.noise_high_db - params.noise_low_db) * even
+    if params.noise_tilt_db:
+        noise = noise + params.noise_tilt_db * normal(batch, 1, 1) * slope
     if params.noise_flutter_db:
         noise = noise + params.noise_flutter_db * normal(batch, frames, bands)
     # 10·log10(10^(a/10) + 10^(b/10)), without leaving float32's range.
@@ -288,7 +299,20 @@ def train(
             if checkpoint is not None:
                 run.save(Path(checkpoint))
             on_epoch(row)
-        return Trained(_on_cpu(model, run.best), _on_cpu(model, model.state_dict()), run.history)
+        best, last = _on_cpu(model, run.best), _on_cpu(model, model.state_dict())
+        return Trained(balanced(best, corpus, params), balanced(last, corpus, params), run.history)
+
+
+def balanced(model: CherryNet, corpus: Corpus, params: TrainParams) -> CherryNet:
+    """The network with `balance` times the logarithm of each class's share taken off its output.
+
+    A network that is not sure names the class that is frequent in its data; so do lips that
+    should close now and then, and stay open. (Logit adjustment: Menon et al. 2021.)
+    """
+    shares = torch.from_numpy(np.bincount(corpus.visemes, minlength=OUTPUTS) / corpus.frames)
+    with torch.no_grad():
+        model.net[-1].bias -= params.balance * shares.clamp_min(1e-4).log().float()
+    return model
 
 
 def fit_normalization(model: CherryNet, sampler: Sampler, params: TrainParams) -> None:

@@ -24,6 +24,7 @@ from lipsync.train import (
     TrainParams,
     Validation,
     augment,
+    balanced,
     fit_normalization,
     learning_rate,
     main,
@@ -149,6 +150,28 @@ def test_gain_is_equal_in_all_bands_and_tilt_is_a_straight_line():
 
 
 # ---- the pieces of a run
+
+
+def test_the_slope_of_the_noise_is_a_straight_line_over_the_bands():
+    params = replace(TINY, gain_db=0, tilt_db=0, band_db=0, noise_low_db=0, noise_high_db=0)
+    quiet = torch.full((4, 6, 13), -90.0)
+    rng = torch.Generator().manual_seed(1)
+    steps = augment(quiet, replace(params, noise_tilt_db=9.0), rng).diff(dim=2)
+    assert torch.allclose(steps, steps[:, :1, :1].expand_as(steps), atol=1e-3)
+    assert steps[:, 0, 0].std() > 0.1, "another slope for each sequence"
+
+
+def test_balance_takes_the_frequencies_of_the_classes_off_the_output():
+    data = corpus()
+    net = CherryNet()
+    before = net.net[9].bias.detach().clone()
+    shares = np.bincount(data.visemes, minlength=12) / data.frames
+    change = before - balanced(net, data, replace(TINY, balance=0.5)).net[9].bias.detach()
+    np.testing.assert_allclose(change, 0.5 * np.log(shares), rtol=1e-4)
+    plain, even = train(data, data, TINY), train(data, data, replace(TINY, balance=1.0))
+    assert plain.history[-1]["loss"] == even.history[-1]["loss"], "training itself is the same"
+    assert weights(plain.best)["net.9.bias"] != weights(even.best)["net.9.bias"]
+    assert weights(plain.best)["net.9.weight"] == weights(even.best)["net.9.weight"]
 
 
 def test_the_normalization_makes_the_input_of_the_network_standard():
