@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from scipy.optimize import minimize
 
 from align.landmarks import CLASSES, boundary_class
 from align.measure import TOLERANCE
@@ -177,6 +176,8 @@ def fit(features: np.ndarray, right: np.ndarray, counts: np.ndarray) -> np.ndarr
     evidence gets a weight of the wrong sign (see EVIDENCE): what was chance in the synthetic speech
     would do harm elsewhere.
     """
+    from scipy.optimize import minimize  # half of the time that a command takes to start
+
     sign = np.concatenate([np.zeros(len(KINDS)), list(EVIDENCE.values())])
     scale = np.where(sign, features.std(axis=0), 1.0)
     scaled = features / np.where(scale > 0, scale, 1.0)

@@ -111,7 +111,8 @@ class Neural(Aligner):
             )
         phones = _scored(path, posteriors, self.model.prior)
         bounds = [0, *(phone.start * FRAME for phone in phones[1:]), len(clip)]
-        bounds = refine(change_features(clip.audio), bounds)
+        labels = [phone.way.phone for phone in phones]
+        bounds = refine(change_features(clip.audio), bounds, labels)
         segments = tuple(
             Segment(phone.way.phone, start, end, round(math.exp(phone.gap), 4))
             for phone, (start, end) in zip(phones, pairwise(bounds))

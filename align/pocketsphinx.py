@@ -37,6 +37,15 @@ labels of a human speaker (96 boundaries). 7 ms (112 samples) is nearest to the 
 WORST = -60.0
 """The tool's score of one frame (0 is best) from which on a phone counts as not fitting at all."""
 
+HEAR_BEAM = 1e-12
+"""The listener, which takes two thirds of the time, drops phones so much less likely than the best.
+
+The tool's own 1e-48 takes 13 % longer. Of 80 utterances (speechocean762) with their texts, and 240
+with others', the same ones are rejected (none and 214); `align_match` changes in 7 of the 80, by
+0.04 at most. Labels do not depend on it. With 1e-11 a fifth of what is heard changes, with 1e-10
+half.
+"""
+
 _SHORTEST = 800  # samples; below 50 ms there is nothing to align
 
 Pronounce = Callable[[str], Sequence[str]]
@@ -121,7 +130,12 @@ class PocketSphinx(Aligner):
         if self._listener is None:
             bigrams = pocketsphinx.get_model_path("en-us/en-us-phone.lm.bin")
             self._listener = pocketsphinx.Decoder(
-                allphone=bigrams, lw=2.0, cmn="batch", loglevel="FATAL"
+                allphone=bigrams,
+                lw=2.0,
+                beam=HEAR_BEAM,
+                pbeam=HEAR_BEAM,
+                cmn="batch",
+                loglevel="FATAL",
             )
 
     def _learn(self, words: Sequence[str], where: str) -> None:

@@ -28,7 +28,8 @@ def to_grid(samples: np.ndarray) -> np.ndarray:
     samples = np.asarray(samples, dtype=np.float64)
     if not np.isfinite(samples).all():
         raise BadAudio("samples are not finite numbers", remedy="check what made this audio")
-    return (np.clip(np.rint(samples * 32768), -32768, 32767) * STEP).astype(np.float32)
+    # + 0.0 makes −0.0 plain, which FLAC does not keep
+    return (np.clip(np.rint(samples * 32768), -32768, 32767) * STEP + 0.0).astype(np.float32)
 
 
 def to_flac(samples: np.ndarray) -> bytes:

@@ -37,10 +37,12 @@ def run() -> None:
 
 
 def training_clips() -> Iterator[Clip]:
-    """The clips of the training split of every engine, in order."""
+    """The clips of the training split whose timing is exact, of every engine, in order."""
     for engine in listed_engines():
         for path in partitions_in(DATA / "synthesize" / engine):
-            yield from (clip for clip in read_clips(path) if clip.split == "train")
+            for clip in read_clips(path):
+                if clip.split == "train" and clip.timing == "exact":
+                    yield clip
 
 
 def main() -> None:

@@ -113,6 +113,8 @@ def _card(description: dict, counts: dict, seconds: dict, speakers: dict) -> str
         "import webdataset, datasets, pandas",
         'clips = webdataset.WebDataset("webdataset/train-espeak-0000.tar")  # .flac .json .npy',
         'table = datasets.load_dataset("parquet", data_files="parquet/train-*.parquet")',
+        'curves = pandas.read_parquet("curves/train-espeak-0000.parquet")  # hard, soft (12),'
+        " curves (52) for each picture",
         'sums = pandas.read_parquet("manifest.parquet")  # SHA-256 of each sample and shard',
         "```",
         "",

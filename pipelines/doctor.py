@@ -55,7 +55,8 @@ def find_all() -> Iterator[Finding]:
     yield Finding("machine", "processors", str(os.cpu_count()), python, "")
     for name in engine_names():
         engine = find_engine(name)
-        use = "speech with exact timing" + (" (embedded)" if engine.embedded else "")
+        timing = "timing moved to the sound" if engine.predicted else "exact timing"
+        use = f"speech with {timing}" + (" (embedded)" if engine.embedded else "")
         version = engine.version() or ""
         yield Finding("engine", name, version, use, engine.install_line, engine.embedded)
     yield Finding(

@@ -289,7 +289,7 @@ def _code(work: Work, rooms: Sequence[str]) -> list[str]:
     for room in rooms:
         if (_HERE / room).is_file():
             paths.append(_HERE / room)
-        paths += [p for p in (_HERE / room).rglob("*") if p.suffix in (".py", ".yaml")]
+        paths += [p for p in (_HERE / room).rglob("*") if p.suffix in (".py", ".yaml", ".npz")]
     return [_file_digest(path) for path in sorted(paths)]
 
 

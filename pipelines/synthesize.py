@@ -1,4 +1,8 @@
-"""Stage `synthesize@engine`: the chosen sentences, spoken by an engine that knows its timing."""
+"""Stage `synthesize@engine`: the chosen sentences, spoken by an engine that knows its timing.
+
+An engine that only predicts how long its phones last has their boundaries moved to the changes of
+the sound (align.refine.fitted); the timing of such clips is "aligned", not "exact".
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 
+from align.refine import fitted
 from clips import (
     Clip,
     EngineMissing,
@@ -28,6 +33,9 @@ from pipelines.splits import Splits
 from pipelines.stage import DATA, exit_with, seed
 from synth import Engine, Prompt, Voice, find_engine
 from synth.guard import Guard
+
+REFINING = ("align/refine.py", "align/edges.py", "align/edges.npz", "align/spectrum.py")
+"""What the boundaries of an engine that predicts them depend on as well."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ def run(engine: str) -> Done:
         tasks,
         DATA / "synthesize" / engine,
         Work(engine, params.settings.get(engine, {}), seed(), params.seconds_per_clip),
-        rooms=("synth", "clips"),
+        rooms=("synth", "clips", *(REFINING if speaker.predicted else ())),
         max_rejects=params.max_rejects,
         versions=speaker.identity() if used else "",
     )
@@ -101,7 +109,8 @@ def synthesize_partition(task: Task, work: Work) -> Iterator[Clip | Reject]:
         prompt, voice = Prompt(**row["prompt"]), Voice(**row["voice"])
         rng = draw_stream(work.seed, "synthesize", row["clip_id"])
         try:
-            yield guard.speak(prompt, voice, engine.draw(rng, prompt, voice), row["clip_id"])
+            clip = guard.speak(prompt, voice, engine.draw(rng, prompt, voice), row["clip_id"])
+            yield fitted(clip) if engine.predicted else clip
         except EngineMissing:
             raise
         except VisemillError as error:

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from align import find_aligner
 from align.landmarks import CLASSES, find_landmarks
 from align.measure import compare
+from align.refine import fitted
 from clips import RATE, BadInput, Clip, Segment, VisemillError, draw_stream
 from pipelines.engines import SynthesizeParams, configured_engine, listed_engines
 from pipelines.prompts import FOLDER, read_lines
@@ -44,10 +45,13 @@ Each boundary between two phones is looked for in the sound itself, by the cue o
 claim only says where to look (`align/landmarks.py`).
 *Lag*: how much later the label comes (median) than labels that phoneticians made by hand come by
 the same measure. *Near*: the share within {near:.0f} ms of that. Both before and after what
-`synth/corrections.py` puts right; without a *before* nothing is. The last row shows what the
-measure says of the same labels thrown off at random by {thrown:.0f} ms. Boundaries that cannot be
-heard are left out: their share is given. Zero is set by the Germans of Emo-DB; EMU's Australian is
-a check of it.
+`synth/corrections.py` puts right, or for engines that only predict their lengths (piper, coqui)
+`align/refine.py`; without a *before* nothing is. That refinement looks for changes of the sound as
+this measure does, though by other means: for these engines the line about the aligner says more,
+and `benchmarks/align_edges.py`, where labels made by hand are thrown off and refined. The last row
+shows what the measure says of the same labels thrown off at random by {thrown:.0f} ms. Boundaries
+that cannot be heard are left out: their share is given. Zero is set by the Germans of Emo-DB; EMU's
+Australian is a check of it.
 Voices that a user brings (piper, coqui) are measured once `params.yaml` names them.
 """
 
@@ -119,6 +123,8 @@ def run(args: argparse.Namespace) -> int:
             if "corrections" in engine.setting_names:
                 plain = find_engine(name, {**engine.settings, "corrections": False})
                 before = measure(plain, language, args.sentences, False)
+            elif engine.predicted:
+                before = measure(engine, language, args.sentences, False, refined=False)
             sections.append(engine_section(after, before))
     sections += [engine_section(measure_truth(Path(folder)), None) for folder in args.truth]
     if not sections:
@@ -144,8 +150,13 @@ def _given(args: argparse.Namespace) -> str:
     return "".join(given)
 
 
-def measure(engine: Engine, language: str, count: int, with_aligner: bool) -> Measured:
-    """Speaks `count` sentences, each speaker in turn, and compares claims with the sound."""
+def measure(
+    engine: Engine, language: str, count: int, with_aligner: bool, refined: bool = True
+) -> Measured:
+    """Speaks `count` sentences, each speaker in turn, and compares claims with the sound.
+
+    refined: with predicted boundaries moved, as the stage `synthesize` does.
+    """
     measured = Measured(engine.name if language == "en" else f"{engine.name}, {language}")
     aligner = find_aligner("pocketsphinx") if with_aligner and language == "en" else None
     for voice, clip in tqdm(
@@ -154,6 +165,8 @@ def measure(engine: Engine, language: str, count: int, with_aligner: bool) -> Me
         desc=f"timing {engine.name}",
         mininterval=1.0,
     ):
+        if refined and engine.predicted:
+            clip = fitted(clip)
         measured.add(clip, voice.speaker)
         if aligner is None or aligner.version() is None:
             continue

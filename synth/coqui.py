@@ -127,6 +127,7 @@ class Coqui(Engine):
     """VITS models of coqui-tts, in an environment and a process of their own."""
 
     name = "coqui"
+    predicted = True  # the lengths are what VITS was to speak with; its sound strays from them
     licence = ""  # each model has its own
     attribution = ""
     install_line = "make coqui"

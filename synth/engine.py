@@ -82,6 +82,7 @@ class Engine(ABC):
     attribution: str
     install_line: str
     setting_names: Collection[str] = ()
+    predicted: bool = False  # tells what it meant to say: `synthesize` moves its times to the sound
     embedded: bool = False  # comes with the project's own dependencies, so it is always there
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:

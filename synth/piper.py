@@ -71,6 +71,7 @@ class Piper(Engine):
     """
 
     name = "piper"
+    predicted = True  # the lengths are what the voice was to speak with; its sound strays from them
     licence = ""  # each voice has its own
     attribution = ""
     install_line = 'pip install "piper-tts>=1.8"'

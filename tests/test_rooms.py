@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "augment": {"clips"},
     "visemes": {"clips"},
     "lipsync": {"clips", "visemes"},
+    "review_ui": {"clips", "visemes"},
 }
 COPYLEFT = {"parselmouth", "espeakng_loader", "pyttsx3"}
 

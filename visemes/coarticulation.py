@@ -1,7 +1,7 @@
 """Rules by which neighbours change a mouth: all off unless visemes.rules.Rules switches them on.
 
 They make an animation calmer and closer to how people speak. They also take from a track what the
-sound alone decides, so they are no rules for training labels before somebody has measured that.
+sound alone decides, so they are no rules for training labels (see visemes.rules.ANIMATION).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import groupby, pairwise
 from clips.arpabet import VOWELS
 from clips.segment import SILENCE, Segment
 from visemes.gestures import Gesture
-from visemes.hold import Run, held
+from visemes.hold import held
 from visemes.inventory import Inventory
 
 WEAK = frozenset("T D N K G NG HH".split())
@@ -44,7 +44,7 @@ def schwa_takes_neighbours(
             before = side(at - 1, gestures[at - 1].last, gesture.first)
             following = gestures[min(at + 1, len(gestures) - 1)]
             after = side(at + 1, following.first, gesture.first)
-            result[at] = replace(gesture, shapes=((before, 0.5), (after, 0.5)))
+            result[at] = gesture._replace(shapes=((before, 0.5), (after, 0.5)))
     return result
 
 
@@ -63,9 +63,9 @@ def weak_consonants_yield(
             after = gestures[at + 1].first if at + 1 < len(gestures) else ""
             before = gestures[at - 1].last if at else ""
             if after and gestures[at + 1].phone in VOWELS:
-                result[at] = replace(gesture, shapes=((after, 1.0),))
+                result[at] = gesture._replace(shapes=((after, 1.0),))
             elif before and gestures[at - 1].phone in VOWELS:
-                result[at] = replace(gesture, shapes=((before, 1.0),))
+                result[at] = gesture._replace(shapes=((before, 1.0),))
     return result
 
 
@@ -93,7 +93,7 @@ def rounding_spreads(
                 if other.phone in VOWELS or other.phone == SILENCE or gap >= reach:
                     break
                 shapes = tuple((inventory.rounded.get(v, v), s) for v, s in result[near].shapes)
-                result[near] = replace(result[near], shapes=shapes)
+                result[near] = result[near]._replace(shapes=shapes)
                 near += step
     return result
 
@@ -104,8 +104,9 @@ def static_stretches_move(
     """A shape that stands for several phones and longer than `longest` samples moves again.
 
     Every second of its phones takes the shape's `relaxed` partner. Closures, silence and one long
-    sound are left alone. Source: Rhubarb Lip Sync too breaks up what it calls static segments; a
-    mouth that stands still while the voice goes on looks broken.
+    sound are left alone; an HH and the vowel whose mouth it has are one. Source: Rhubarb Lip Sync
+    too breaks up what it calls static segments; a mouth that stands still while the voice goes on
+    looks broken.
     """
     result: list[Gesture] = []
     for (shape, single), group in groupby(gestures, lambda g: (g.first, len(g.shapes) == 1)):
@@ -113,7 +114,9 @@ def static_stretches_move(
         long = stretch[-1].end - stretch[0].start > longest
         if single and long and shape in inventory.relaxed:
             relaxed = ((inventory.relaxed[shape], 1.0),)
-            stretch[1::2] = [replace(gesture, shapes=relaxed) for gesture in stretch[1::2]]
+            sounds = [at for at, gesture in enumerate(stretch) if gesture.phone != "HH"]
+            for at in sounds[1::2]:
+                stretch[at] = stretch[at]._replace(shapes=relaxed)
         result += stretch
     return result
 
@@ -138,5 +141,6 @@ def closures_begin_early(
 
 def minimum_hold(segments: Sequence[Segment], inventory: Inventory, shortest: int) -> list[Segment]:
     """Every shape lasts at least `shortest` samples; closures are kept (see visemes.hold)."""
-    runs = [Run(segment.label, segment.start, segment.end) for segment in segments]
-    return [Segment(r.viseme, r.start, r.end) for r in held(runs, shortest, inventory.must_show)]
+    edges = [0, *(segment.end for segment in segments)]
+    labels, ends = held([segment.label for segment in segments], edges, 1, shortest, inventory)
+    return [Segment(viseme, *times) for viseme, *times in zip(labels, ends, ends[1:])]

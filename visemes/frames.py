@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -10,9 +9,8 @@ import numpy as np
 
 from clips.errors import BadLabels
 from clips.segment import RATE, Segment
-from visemes.hold import Run, held
+from visemes.hold import held
 from visemes.inventory import Inventory
-from visemes.rates import frames_in
 
 HOP = 160
 """Samples between frames: 100 frames a second at 16 kHz."""
@@ -68,22 +66,11 @@ def resample(
     """
     if not visemes:
         raise BadLabels("there are no visemes", remedy="run the visemes stage first")
-    frames = frames_in(visemes[-1].end, rate)
-    ends = [min(frames, _first_frame(segment.end, rate)) for segment in visemes[:-1]]
-    starts = [0, *ends]
-    runs = [
-        Run(segment.label, start, end)
-        for segment, start, end in zip(visemes, starts, [*ends, frames], strict=True)
-    ]
+    labels = [segment.label for segment in visemes]
+    ticks = [0, *(segment.end * rate.numerator for segment in visemes)]
+    shown, edges = held(labels, ticks, RATE * rate.denominator, hold, inventory)
     index = {viseme: number for number, viseme in enumerate(inventory.classes)}
-    shown = held(runs, hold, inventory.must_show)
-    numbers = [index[run.viseme] for run in shown]
-    return np.repeat(np.array(numbers, np.uint8), [run.length for run in shown])
-
-
-def _first_frame(sample: int, rate: Fraction) -> int:
-    """The first picture whose middle is not before `sample`, as `classes_at_rate` rounds it."""
-    return math.ceil(sample * rate / RATE - Fraction(1, 2))
+    return np.repeat(np.array([index[viseme] for viseme in shown], np.uint8), np.diff(edges))
 
 
 def to_segments(numbers: np.ndarray, hop: int, length: int, classes: Sequence[str]) -> tuple:

@@ -19,8 +19,9 @@ from clips.errors import BadParams
 from clips.segment import SILENCE
 from visemes.classes import CLASSES
 
-LIPS = ("closed", "teeth", "rounded", "open", "rest")
-"""What the lips do in a shape: pressed shut, lower lip on the teeth, rounded, apart, at rest."""
+LIPS = ("closed", "teeth", "rounded", "spread", "open", "apart", "rest")
+"""What the mouth does in a shape: lips pressed shut, lower lip on the teeth, lips rounded, spread
+with the teeth close, jaw at least half open, lips apart but none of these, at rest."""
 
 _FOLDER = Path(__file__).parent / "inventories"
 

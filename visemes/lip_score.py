@@ -101,7 +101,7 @@ class LipScore:
     def score(self) -> float:
         """The mean of the shares, 0..1; nan if nothing was asked.
 
-        Not the pooled share: seven in ten of all questions are whether the mouth is open where it
+        Not the pooled share: more than half of all questions are whether the mouth is open where it
         should be, and a mouth that stood open for good would have those. So each part counts alike.
         """
         shares = self.shares

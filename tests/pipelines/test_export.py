@@ -11,13 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from clips import BadInput, BadManifest, Op, read_clips, to_grid, write_clips
+from clips import BadInput, BadManifest, BadParams, Op, read_clips, to_grid, write_clips
 from clips.store import partition_name, read_rows
 from lipsync.dataset import load_feature_tables
 from pipelines import export, triage, visemes
+from pipelines.params import build
 from pipelines.sources import source_folder
 from tests.conftest import make_clip
 from visemes.classes import CLASSES
@@ -83,13 +85,19 @@ def run_all() -> None:
     export.run()
 
 
-def decide(clip_id: str, verdict: str, labels: str | None = None) -> None:
+def decide(clip_id: str, verdict: str, labels: str | None = None, **more) -> None:
     """A reviewer's decision on a clip as it is now."""
     rows = [r for p in Path("datasets/triage").glob("*/part-*.parquet") for r in read_rows(p)]
     seen = next(row["labels"] for row in rows if row["clip_id"] == clip_id)
-    line = {"clip_id": clip_id, "labels": labels or seen, "verdict": verdict, "reviewer": "ann"}
+    line = {
+        "clip_id": clip_id,
+        "labels": labels or seen,
+        "verdict": verdict,
+        "reviewer": "ann",
+        **more,
+    }
     with Path("datasets/reviews/decisions.jsonl").open("a") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps(line | more) + "\n")
 
 
 def test_triage_approves_what_is_clean_and_keeps_the_rest_waiting(project):
@@ -190,6 +198,40 @@ def test_pandas_reads_the_training_table_of_cherry(project):
         )  # fmt: skip
 
 
+def set_curves_fps(value: float) -> None:
+    """Writes `curves_fps` into the block `export` of params.yaml."""
+    text = Path("params.yaml").read_text()
+    lines = [line for line in text.split("\n") if "curves_fps" not in line]
+    lines.insert(lines.index("export:") + 1, f"  curves_fps: {value}")
+    Path("params.yaml").write_text("\n".join(lines))
+
+
+def test_soft_labels_and_curves_are_written_beside_the_labels(project):
+    set_curves_fps(0)
+    run_all()
+    assert not Path("datasets/export/curves").exists()
+    set_curves_fps(29.97)
+    export.run()
+    path = sorted(Path("datasets/export/curves").glob("train-espeak-*.parquet"))[0]
+    names = pq.read_schema(path).metadata[b"blendshapes"].decode().split()
+    row = next(r for r in read_rows(path) if r["clip_id"] == "s-train")
+    frames = round(3.0 * 30000 / 1001)
+    assert row["rate"] == "29.97"
+    assert [len(row[key]) for key in ("hard", "soft", "curves")] == [frames] * 3
+    soft, curves = np.array(row["soft"]), np.array(row["curves"])
+    assert soft.shape == (frames, 12) and np.allclose(soft.sum(1), 1, atol=1e-3)
+    shut = np.array(row["hard"]) == CLASSES.index("M")
+    assert shut.any() and (soft[shut, CLASSES.index("M")] == 1).all()
+    assert (curves[shut, names.index("jawOpen")] == 0).all()
+    assert (curves[shut, names.index("mouthPressLeft")] > 0.5).all()
+
+
+@pytest.mark.parametrize("rate", [-1, 2000, "fast"])
+def test_a_rate_of_curves_that_is_none_is_named(rate):
+    with pytest.raises(BadParams, match="curves_fps"):
+        build(export.ExportParams, {"licences": [], "bases": [], "curves_fps": rate}, "export")
+
+
 def test_the_manifest_holds_the_sums_of_shards_and_samples(project):
     run_all()
     manifest = pandas.read_parquet("datasets/export/manifest.parquet")
@@ -262,3 +304,22 @@ def test_nothing_approved_is_an_error_that_says_what_to_do(project):
     triage.run()
     with pytest.raises(BadInput, match="nothing to export"):
         export.run()
+
+
+def test_what_a_reviewer_mended_is_what_is_exported(project):
+    visemes.run()
+    triage.run()
+    phones = [["SIL", 0, 5000], ["P", 5000, 9000], ["AA", 9000, 16000]]
+    mouths = [["Neutral", 0, 5000], ["M", 5000, 9000], ["Ah", 9000, 16000]]
+    decide("a-unsure", "fix", phones=phones, visemes=mouths)
+    triage.run()
+    export.run()
+    frames = [pandas.read_parquet(path) for path in Path("datasets/export/parquet").glob("*")]
+    rows = pandas.concat(frames).set_index("clip_id")
+    mended = rows.loc["a-unsure"]
+    assert [[p["label"], p["start"], p["end"]] for p in mended["phones"]] == phones
+    assert mended["timing"] == "manual"
+    assert mended["frames"][40] == CLASSES.index("M") and mended["frames"][70] == CLASSES.index(
+        "Ah"
+    )
+    assert "a-unsure+w" not in rows.index

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from pipelines.command import main
+from pipelines.runner import Task
+from pipelines.synthesize import Work, synthesize_partition
 from pipelines.timing import engine_section, measure
 from synth import find_engine
 
@@ -73,3 +76,31 @@ def test_a_lie_shows_in_the_table():
     row = next(r for r in engine_section(after, before).splitlines() if r.startswith("| closure"))
     old, new = (float(cell.split(" ms")[0]) for cell in row.split("|")[4:6])
     assert old > 10 and abs(new) <= 5
+
+
+def test_predicted_boundaries_are_moved_to_the_sound(monkeypatch):
+    """espeak's own stamps stand in for an engine that only predicts."""
+    engine = find_engine("espeak", {"corrections": False})
+    monkeypatch.setattr(engine, "predicted", True, raising=False)
+    before = measure(engine, "en", 20, with_aligner=False, refined=False)
+    after = measure(engine, "en", 20, with_aligner=False)
+    near = [np.mean(np.abs(found.all()) <= 25) for found in (before, after)]
+    assert near[0] < 0.9 and near[1] > near[0] + 0.03
+
+
+def test_a_clip_of_predicted_timing_is_not_called_exact(monkeypatch):
+    engine = find_engine("espeak")
+    voice = engine.voices("en")[0]
+    row = {
+        "clip_id": "c",
+        "prompt": {"prompt_id": "p", "text": "A bad cat sat."},
+        "voice": asdict(voice),
+    }
+    task = Task("part-0000.parquet", (), [row])
+    work = Work("espeak", {}, 1, 60.0)
+    (exact,) = synthesize_partition(task, work)
+    monkeypatch.setattr(engine, "predicted", True, raising=False)
+    (moved,) = synthesize_partition(task, work)
+    assert (exact.timing, moved.timing) == ("exact", "aligned")
+    assert [op.name for op in moved.ops] == ["synthesize", "refine"]
+    assert np.array_equal(exact.audio, moved.audio) and exact.phones != moved.phones

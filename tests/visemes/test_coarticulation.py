@@ -109,6 +109,7 @@ def test_static_stretches_move():
     assert shown("EH AE EH AE", 1300, static_stretches_move=True) == "Uh D Uh D"
     assert shown("EH AE EH AE", 1200, static_stretches_move=True) == "Uh", "not longer than 0.3 s"
     assert shown("EH", 9000, static_stretches_move=True) == "Uh", "one long sound"
+    assert shown("HH EH", 6000, static_stretches_move=True) == "Uh", "h is part of its vowel"
     assert shown("P B M P", 2000, static_stretches_move=True) == "M"
 
 

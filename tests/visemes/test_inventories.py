@@ -32,6 +32,9 @@ SPREAD_OR_FREE = set(
     "s z t d n k ɡ ŋ θ ð l x ç χ ʁ ʀ".split()
 )
 
+FREE = {"spread", "open", "apart"}
+"""What lips may do where a sound does not need them."""
+
 
 def test_there_are_the_seven_inventories():
     expected = "arkit52 cherry12 mpeg4 oculus15 preston_blair rhubarb sapi22"
@@ -70,7 +73,7 @@ def test_every_sound_has_lips_that_fit(name):
             # SAPI's own table puts "book" beside "bed"
             assert lips == "rounded" or (name == "sapi22" and phone == "UH"), where
         elif ipa in SPREAD_OR_FREE:
-            assert lips == "open", where
+            assert lips in FREE, where
         seen.add(ipa)
     assert len(seen & (CLOSED | TEETH | ROUNDED | SPREAD_OR_FREE)) > 60
 
@@ -80,7 +83,8 @@ def test_the_networks_mouths_keep_their_lips(name):
     cherry, inventory = load_inventory("cherry12"), load_inventory(name)
     for viseme, shape in inventory.from_cherry12.items():
         if viseme != "R":  # slightly rounded: some sets have no such shape
-            assert inventory.lips[shape] == cherry.lips[viseme]
+            one, other = inventory.lips[shape], cherry.lips[viseme]
+            assert one == other or {one, other} <= FREE
 
 
 def test_the_documented_lines_of_the_sets():

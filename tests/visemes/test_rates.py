@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from clips import BadParams, Segment
 from clips.errors import BadLabels
 from tests.visemes.tracks import RATES, TRACKS, laid_out, runs_of
 from visemes.frames import classes_at_rate, resample
-from visemes.hold import Run, held
+from visemes.hold import held
 from visemes.inventory import load_inventory
 from visemes.phonesets import UNKNOWN, load_phoneset, read_label_file, to_phones
 from visemes.rates import frame_rate, frames_in, rate_text
@@ -133,18 +133,35 @@ def test_fast_speech_of_people_keeps_its_closures(shared, rate, lost):
     assert sampled_all != lost
 
 
-def test_what_gives_way_where_there_is_no_room():
-    def shown(text: str, hold: int) -> str:
-        runs = [Run(c, n, n + 1) for n, c in enumerate(text)]
-        return "".join(r.viseme * r.length for r in held(runs, hold, lambda c: c in "MF"))
-
-    assert shown("aMaMa", 1) == "aMaMa"
-    assert shown("aMaMab", 2) == "MMaaMM", "outer vowels go, the opening stays"
-    assert shown("aMaMa", 2) == "MMMMM", "the opening goes before a closure"
-    assert shown("MFMF", 2) == "MFMF", "four closures in four pictures hold one each"
-    assert shown("aaabcaaa", 2) == "aaaccaaa", "of two that are too short one stays"
-    assert shown("abcdefgh", 3) == "bbbeeeee"
-    assert shown("ab", 5) in ("aa", "bb")
+@pytest.mark.parametrize(
+    ("letters", "hold", "shown", "why"),
+    [
+        ("DADAD", 1, "DADAD", "there is room for all"),
+        ("DADADB", 2, "AADDAA", "outer vowels go, the opening stays"),
+        ("AAADAAA", 2, "AADDAAA", "the opening grows into the closures"),
+        ("DADAD", 2, "AAAAA", "the opening goes before a closure"),
+        ("AGAG", 2, "AGAG", "four closures in four pictures hold one each"),
+        ("DDDAIDDD", 2, "DDAAIIDD", "a vowel gets its time from its neighbours"),
+        ("DDDBIDDD", 2, "DDDIIDDD", "a consonant goes before a vowel"),
+        ("DDCIDD", 2, "DDIIDD", "the schwa goes before another vowel"),
+        ("DDDBBBDDD", 2, "DDDDDDDDD", "a consonant needs twice the hold"),
+        ("DDDBBBBDDD", 2, "DDDBBBBDDD", "and has it here"),
+        ("DDDBJJKDDD", 2, "DDDJJJJDDD", "of short consonants the longest stands for all"),
+        ("DDBIIBDD", 2, "DDIIIDDD", "what is not shown is shared"),
+        ("AABIIBAA", 2, "AAIIIIAA", "but does not prolong a closure"),
+        ("XXBIIBXX", 2, "XXIIIIXX", "nor rest"),
+        ("XXBAXX", 2, "XXAAXX", "a closure comes early rather than late"),
+        ("XXBXX", 2, "XXXXX", "one short consonant"),
+        ("DI", 5, "DD", "one shape where there is room for one"),
+    ],
+)
+def test_what_gives_way_where_there_is_no_room(letters, hold, shown, why):
+    viseme_of = {letter: viseme for viseme, letter in INVENTORY.letters.items()}
+    runs = runs_of(letters)
+    edges = [0, *accumulate(length for _, length in runs)]
+    visemes, ends = held([viseme_of[letter] for letter, _ in runs], edges, 1, hold, INVENTORY)
+    text = "".join(INVENTORY.letters[v] * (b - a) for v, a, b in zip(visemes, ends, ends[1:]))
+    assert text == shown, why
 
 
 def test_a_track_that_is_empty_is_refused():

@@ -1,0 +1,18 @@
+"""A Chromium for the browser tests; where there is none they skip."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.review_ui.pages import CHROMIUM, chromium
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A running Chromium."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"no {CHROMIUM}: install Debian's package chromium")
+    pytest.importorskip("streamlit", reason="needs the extra `review`")
+    pytest.importorskip("playwright", reason="needs the extra `test`")
+    with chromium() as running:
+        yield running
