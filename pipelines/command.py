@@ -16,6 +16,7 @@ VERBS = {
     "corpora": ("pipelines.corpora_command", "known corpora: list them, get one"),
     "timing": ("pipelines.timing", "whether engines' phone times are true, as a table"),
     "evaluate": ("pipelines.evaluate_command", "models on people's speech: noise, rooms, loudness"),
+    "audition": ("pipelines.audition_command", "a clip and what augmentation makes of it"),
     "compare": ("pipelines.compare_command", "two tracks, or a track and phones, measured"),
     "review": ("pipelines.review_command", "the review page; commit publishes decisions"),
     "preview": ("pipelines.preview_command", "a film, GIF or page of mouths moving to the sound"),

@@ -5,9 +5,9 @@ import pytest
 
 from augment import find_transform
 from augment.codec import CODECS, EMBEDDED, CodecParams, find_delay, maker_of, measure_delay
+from augment.voice import VoiceParams, voice_map
 from clips import BadParams, EngineMissing
-from tests.augment.measure import local_lags
-from tests.augment.test_voice import delays
+from tests.augment.measure import delays, local_lags
 
 EVERY = [(name, rate) for name, codec in CODECS.items() for rate in codec.bitrates]
 
@@ -39,7 +39,9 @@ def test_no_delay_of_a_codec_of_ffmpeg_is_left(name, speech):
     for bitrate in (CODECS[name].bitrates[0], CODECS[name].bitrates[-1]):
         child = coded(speech[0], name, bitrate)
         # Loudness, since the waveform of a statistical voice fits a pitch period off as well.
-        assert abs(np.median(delays(speech[0], child, 1.0))) <= 2  # ms
+        assert (
+            abs(np.median(delays(speech[0], child, voice_map(speech[0], VoiceParams())))) <= 2
+        )  # ms
         assert 70 <= find_delay(name, bitrate) <= 1100
         assert child == coded(speech[0], name, bitrate)
 
