@@ -34,7 +34,7 @@ from clips import Clip, VisemillError, draw_stream, partitions_in, read_clips, u
 from lipsync.dataset import Corpus, FeatureRow, load_feature_tables, write_feature_table
 from lipsync.features import features, mel
 from lipsync.infer import Model, frame_classes
-from lipsync.metrics import Tally
+from lipsync.measure import tally, total
 from lipsync.train import Frames, Sampler, TrainParams, train
 from pipelines.augment import AugmentParams
 from pipelines.params import load_params
@@ -43,7 +43,6 @@ from visemes.classes import CLASSES
 from visemes.frames import HOP
 from visemes.frames import frame_classes as label_classes
 from visemes.inventory import load_inventory
-from visemes.lip_score import LipScore, lip_score
 from visemes.rules import to_visemes
 
 FLAT = {"tempo": [1, 1], "semitones": [0, 0], "formants": [1, 1]}
@@ -205,18 +204,18 @@ def measure(args, row: str, seed: int, truth: list[list[TruthClip]]) -> None:
     figures = {"row": row, "steps": steps, "seconds": time.perf_counter() - began}
     for folder, clips in zip(args.truth, truth, strict=True):
         for gain in GAINS:
-            tally, lips = Tally(), LipScore()
+            counts = []
             for one in clips:
                 audio = np.clip(one.clip.audio * np.float32(10 ** (gain / 20)), -1, 1)
                 shown = frame_classes(model.predict_features(features(audio)))
-                true = label_classes(one.clip.visemes, len(audio), CLASSES)[: len(shown)]
-                tally.add(true.astype(int), shown, one.known_at(np.arange(len(shown)) * HOP))
-                lips += lip_score(
-                    shown, 100, one.clip.phones, INVENTORY, ipa=one.clip.ipa, skip=one.unknown
-                )
-            figures[f"{folder.name} {gain:+g}"] = tally.figures()["frame_accuracy"]
+                true = label_classes(one.clip.visemes, len(audio), CLASSES).astype(int)
+                known = one.known_at(np.arange(len(true)) * HOP)
+                of = {"phones": one.clip.phones, "ipa": one.clip.ipa, "skip": one.unknown}
+                counts.append(tally(true, shown, known, **of))
+            found = total(counts).figures()
+            figures[f"{folder.name} {gain:+g}"] = found["frame_accuracy"]
             if not gain:
-                figures[f"{folder.name} lips"] = lips.score
+                figures[f"{folder.name} lips"] = found["lip_score"]
     path.write_text(json.dumps(figures))
     print(json.dumps(figures), flush=True)
 

@@ -83,7 +83,7 @@ def read_audio(path: str | Path, *, max_seconds: float = 3600.0) -> np.ndarray:
                     )
                 blocks.append(block.mean(axis=1) if channels > 1 else block[:, 0])
             claimed = file.frames
-    except (soundfile.SoundFileError, RuntimeError, OSError) as error:
+    except (soundfile.SoundFileError, RuntimeError, OSError, UnicodeError) as error:
         raise BadAudio(
             f"cannot be read as audio ({_first_line(error)})",
             where=where,

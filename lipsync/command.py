@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--filter",
         action="store_true",
-        help="a steadier mouth: fewer changes, and every shape held for at least 2 pictures",
+        help="a steadier mouth: fewer changes, shapes held for 2 pictures unless lips close",
     )
     parser.add_argument(
         "--format",
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         if target is None:
             sys.stdout.write(text)
         else:
-            _save(target, text)
+            save_text(target, text)
     return 1 if failed else 0
 
 
@@ -104,8 +104,14 @@ def answer_stream(model: Model, sound: BinaryIO, args: argparse.Namespace) -> No
     """
     stream, shown = model.stream(), CueStream(args.fps, filter=args.filter)
     steady = Steady() if args.filter else _Raw()
-    held = b""
+    held, first = b"", True
     while data := sound.read1(2 * HOP):
+        if first and data.startswith((b"RIFF", b"fLaC", b"OggS", b"ID3")):
+            raise BadInput(
+                "standard input is a sound file, not raw sound",
+                remedy="give the file's name instead of -",
+            )
+        first = False
         data = held + data
         whole = len(data) // 2 * 2
         held = data[whole:]
@@ -163,6 +169,12 @@ def _targets(sources: list[Path], output: Path | None, suffix: str) -> list[Path
             )
         return [None]
     if len(sources) == 1 and not output.is_dir():
+        if output.exists() and output.samefile(sources[0]):
+            raise BadInput(
+                "is the recording itself",
+                where=str(output),
+                remedy="give the cues another name with -o",
+            )
         return [output]
     if output.exists() and not output.is_dir():
         raise BadInput("is a file", where=str(output), remedy="give a folder with -o")
@@ -178,7 +190,8 @@ def _targets(sources: list[Path], output: Path | None, suffix: str) -> list[Path
     return list(taken)
 
 
-def _save(target: Path, text: str) -> None:
+def save_text(target: Path, text: str) -> None:
+    """Writes a file and the folders above it. Raises BadInput that names it if that fails."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8", newline="\n")

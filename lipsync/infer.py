@@ -24,6 +24,7 @@ SHIPPED_MODEL = Path(__file__).parent / "weights" / "visemill.onnx"
 """The model that comes with the package; its card lies beside it."""
 
 _HIDDEN = 80
+_LIPS = (CLASSES.index("M"), CLASSES.index("F"))
 _LETTERS = tuple(LETTERS[name] for name in CLASSES)
 
 
@@ -136,7 +137,8 @@ class CueStream:
 
     The rule is the command line's of Cherry Lip Sync, in its float32 arithmetic, halves rounded
     up: round((outputs − 3) · 0.01 · fps) pictures, where picture k shows the class of output
-    round(k / fps / 0.01) + 3. With `filter`, a shape that has come stays for at least 2 pictures.
+    round(k / fps / 0.01) + 3. With `filter`, a shape that has come stays for at least 2
+    pictures, unless lips close or touch the teeth: a closure is never held back.
     """
 
     def __init__(self, fps: float, *, filter: bool = False) -> None:
@@ -175,7 +177,8 @@ class CueStream:
         track: list[tuple[float, str]] = []
         for time, place in zip(times, np.minimum(places, self._received - 1)):
             wanted = self._classes[place - self._forgotten]
-            if wanted == self._shown or (self._filter and self._held < 2):
+            holds = self._filter and self._held < 2 and wanted not in _LIPS
+            if wanted == self._shown or holds:
                 self._held += 1
                 continue
             self._shown, self._held = wanted, 1

@@ -1,4 +1,4 @@
-"""A steady mouth from restless probabilities: fewer changes, and no closure lost.
+"""A steady mouth from restless probabilities: fewer changes, and hardly a closure lost.
 
 Between two shapes that are nearly as likely, the likelier one changes from frame to frame; shown
 raw, the mouth chatters. Here a change has a price, and the track with the highest probability less

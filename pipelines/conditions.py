@@ -42,7 +42,10 @@ def _louder(audio: np.ndarray, gain: float) -> np.ndarray:
 
 
 def _noisy(clip: Clip, ratio: float) -> np.ndarray:
-    """Noise whose power falls with frequency from 200 Hz on, as that of traffic and fans does."""
+    """Noise, `ratio` dB under the clip's mean power.
+
+    Its power falls with frequency from 200 Hz on, as that of traffic and fans does.
+    """
     rng = draw_stream(1, f"noise {ratio:g}", clip.clip_id)
     colour = 1 / np.sqrt(np.maximum(np.fft.rfftfreq(len(clip.audio), 1 / RATE), 200.0))
     white = rng.standard_normal(len(clip.audio))
@@ -58,6 +61,7 @@ def _echoing(clip: Clip, seconds: float) -> np.ndarray:
     tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / seconds)
     tail *= 10 ** (-3 / 20) / np.sqrt(np.sum(tail**2))
     tail[0] = 1.0
+    tail = tail[: len(clip.audio)]  # what rings on after the clip's end is not heard
     whole = np.fft.irfft(
         np.fft.rfft(clip.audio, 2 * len(clip.audio)) * np.fft.rfft(tail, 2 * len(clip.audio))
     )

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from lipsync.command import save_text
 from lipsync.infer import Model, usual_model
 from pipelines.conditions import conditions
 from pipelines.evaluate import EvaluateParams, measure_truth, rounded
@@ -48,23 +49,24 @@ def run(args: argparse.Namespace) -> int:
         print("visemill: there is no hand-labelled speech: give --truth FOLDER", file=sys.stderr)
         return 1
     files = args.model or [usual_model(), *filter(None, [rival_model()])]
-    models = {_name(path, files): Model.load(path) for path in files}
+    models = {t: Model.load(path) for t, path in zip(_titles(files), files, strict=True)}
     under = conditions(params.gains, params.noises, params.rooms)
     found: dict[str, dict] = {}
-    for folder in folders:
+    for folder, title in zip(folders, _titles(folders), strict=True):
         clips = read_truth(folder, load_inventory(mouths.inventory), mouths.rules)
-        found[folder.name] = {
+        found[title] = {
             name: measure_truth(model, clips, under)[1] for name, model in models.items()
         }
-        _print(folder.name, found[folder.name])
+        _print(title, found[title])
     if args.json:
-        args.json.write_text(json.dumps(rounded(found), indent=1, sort_keys=True) + "\n")
+        save_text(args.json, json.dumps(rounded(found), indent=1, sort_keys=True) + "\n")
     return 0
 
 
-def _name(path: Path, files: list[Path]) -> str:
-    alike = [file for file in files if file.name == path.name]
-    return path.name if len(alike) == 1 else str(path)
+def _titles(paths: list[Path]) -> list[str]:
+    """The last part of each path, or the whole of it where two end alike."""
+    names = [path.name for path in paths]
+    return [path.name if names.count(path.name) == 1 else str(path) for path in paths]
 
 
 def _print(folder: str, models: dict[str, dict]) -> None:

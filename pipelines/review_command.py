@@ -11,6 +11,7 @@ import ipaddress
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -123,14 +124,21 @@ def _publish(path: Path, decisions: list[Decision], journals: Path) -> bool:
     if path.exists() and path.read_bytes() == data:
         return False
     journals.mkdir(parents=True, exist_ok=True)
-    # Made where no stage looks: DVC would see a temporary file in a folder that it tracks.
-    with tempfile.NamedTemporaryFile(dir=journals, suffix=".part", delete=False) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.chmod(file.name, 0o644)
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(file.name, path)
+    # Made where no stage looks: DVC would see a temporary file in a folder that it tracks. Across
+    # file systems it must be made beside its target; no stage runs while the lock is held.
+    near = journals.stat().st_dev == path.parent.stat().st_dev
+    folder = journals if near else path.parent
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except OSError:
+            os.unlink(file.name)
+            raise
     return True
 
 
@@ -184,6 +192,16 @@ def _serve(args: argparse.Namespace, datasets: Path, journals: Path) -> int:
     if Path("params.yaml").exists():
         rules = load_params("visemes", VisemesParams).rules
         environment["VISEMILL_RULES"] = json.dumps(asdict(rules))
+    with socket.socket(socket.AF_INET6 if ":" in args.address else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((args.address, args.port))
+        except (OSError, OverflowError) as error:
+            raise BadInput(
+                f"cannot be listened on ({error})",
+                where=f"{args.address}, port {args.port}",
+                remedy="another page may be open there: end it, or give another --port",
+            ) from error
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us ends the server
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     host = "127.0.0.1" if args.address in ("0.0.0.0", "::") else args.address

@@ -226,29 +226,38 @@ def _judge(
         row["doubt"] = max(chance, fault.doubt if fault else 0.0)
         row["worst_start"], row["worst_end"] = worst_spot(clip, shown, labelled, fault)
         row["lot"] = not (fault or clip.parent_id) and row["doubt"] <= params.lots.max_doubt
+    of = (clip.parent_id, *joined_with(clip)) if clip.parent_id else ()
+    others = [parents.get(name) for name in of]
+    for other in filter(None, others):  # what a person said of a child does not save its parent
+        what = {"status": REJECTED, "basis": "parent", "doubt": 1.0}
+        if other["fix"]:
+            return row | what | {"reason": "its parent's labels were mended after it was made"}
+        if other["status"] == REJECTED:
+            return row | what | {"reason": other["reason"]}
     if decided and (decision := decided.decision):
         row["status"] = REJECTED if decision.verdict == "reject" else APPROVED
         row |= {"basis": decision.basis, "reason": decision.note, "reviewer": decision.reviewer}
         return row | {"fix": decision.to_json() if decision.verdict == "fix" else ""}
     if decided:
         return row | {"status": WAITING, "basis": "", "reason": "reviewers contradict each other"}
-    for of in (clip.parent_id, *joined_with(clip)) if clip.parent_id else ():
-        if (other := parents.get(of)) is None:
+    for other in others:
+        if other is None:
             what = {"status": WAITING, "basis": "", "reason": "its parent has no labels"}
             return row | what | {"doubt": 1.0}
-        if other["fix"]:
-            what = {"status": REJECTED, "basis": "parent", "doubt": 1.0}
-            return row | what | {"reason": "its parent's labels were mended after it was made"}
         if other["status"] != APPROVED:
             return row | {"basis": "parent", **{k: other[k] for k in ("status", "reason", "doubt")}}
     if fault:
         return row | {"status": WAITING, "basis": "", "reason": fault.reason}
     if clip.parent_id:
-        return row | {"basis": parents[clip.parent_id]["basis"]}
+        return row | {"basis": min((other["basis"] for other in others), key=_STRENGTH.index)}
     if clip.timing != "exact" and not _is_sure(clip, params.sure):
         reason = "nobody has heard it" if params.sure is None else "the labels are not sure"
         return row | {"status": WAITING, "basis": "", "reason": reason}
     return row
+
+
+_STRENGTH = ("rule", "lot", "listened")
+"""The bases from the weakest: what is joined from two clips is known no better than the worse."""
 
 
 def _is_sure(clip: Clip, sure: float | None) -> bool:

@@ -15,6 +15,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,12 @@ def login_name() -> str:
     """The name of who logged in through Streamlit, as a reviewer's name; "" without a login."""
     if not getattr(st.user, "is_logged_in", False):
         return ""
-    name = getattr(st.user, "email", None) or getattr(st.user, "name", None) or ""
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", str(name)).strip("-_")[:64]
+    name = str(getattr(st.user, "email", None) or getattr(st.user, "name", None) or "unnamed")
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:48]
+    if plain == name:
+        return plain
+    # Two names must not become one: what was replaced is told by a digest.
+    return f"{plain or 'reviewer'}-{blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
 def main() -> None:

@@ -29,6 +29,10 @@ COLUMNS = (
 _CLIPS = 64  # kept in memory: about 16 MB of 4 s clips
 
 
+class Moved(BadInput):
+    """A clip's data has changed, or a stage is writing it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A clip in the queue.
@@ -203,8 +207,8 @@ def _row_of(path: Path, clip_id: str) -> dict:
     raise IndexError(f"{path.name} has no track of this clip")
 
 
-def _moved(item: Item, what: str) -> BadInput:
-    return BadInput(
+def _moved(item: Item, what: str) -> Moved:
+    return Moved(
         f"cannot be shown ({what})",
         where=item.clip_id,
         remedy="the data has changed: run `dvc repro triage`, then open the review page again",

@@ -374,7 +374,10 @@ class Desk:
         for decision in self._published.get(reviewer, []):
             if decision.basis == LISTENED and not (journal and decision.key in journal.keys):
                 made[decision.clip_id] = decision
-        return {**made, **(journal.decisions() if journal else {})}
+        for clip_id, own in (journal.decisions() if journal else {}).items():
+            if clip_id not in made or made[clip_id].time <= own.time:  # else: elsewhere
+                made[clip_id] = own
+        return made
 
     def _note(self, reviewer: str, decision: Decision) -> None:
         """Counts a decision in, if it is about the labels that its clip has now."""

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from clips import BadInput, Segment, VisemillError, find_faults
+from clips import BadInput, BadManifest, Segment, VisemillError, find_faults
 from clips.arpabet import ARPABET
 from clips.segment import SILENCE
+from review_ui.clip_queue import Moved
 from review_ui.desk import Desk
 from review_ui.journal import Decision, check_reviewer, now
 from review_ui.payload import clip_payload
@@ -26,6 +27,10 @@ MOST_CLIPS = 40
 """Clips in one answer; a page asks for fewer."""
 
 _LONGEST = 500  # characters of any text that a browser sends
+
+
+_TROUBLE = (Moved, BadManifest)
+"""The server's own faults: data that a stage is writing, a journal with a broken line."""
 
 
 def answer(
@@ -128,6 +133,8 @@ def _take(desk: Desk, entries: Any, login: str, found: dict[str, Any]) -> None:
             for name, decision in decisions:
                 try:
                     desk.decide(decision)
+                except _TROUBLE:
+                    raise
                 except BadInput as error:
                     found["refused"][name] = str(error)
         found["done"] += [name for name, _ in decisions]
@@ -153,6 +160,8 @@ def _take(desk: Desk, entries: Any, login: str, found: dict[str, Any]) -> None:
                 _settle(desk, entry, reviewer)
             else:
                 raise BadInput("is no decision, undo or settlement", where=name[:80])
+        except _TROUBLE:
+            raise
         except (BadInput, ValueError, TypeError, ArithmeticError) as error:
             found["refused"][name] = str(error)
         found["done"].append(name)

@@ -15,7 +15,7 @@ class Fix {
     if (this.bench.clip !== clip) this.bench.open(clip);
     if (this.clip !== clip) { // else the unfinished work on it goes on
       this.clip = clip;
-      this.history = new History({ phones: clip.phones, visemes: clip.visemes, byHand: false });
+      this.history = clip.edits ??= new History({ phones: clip.phones, visemes: clip.visemes, byHand: false });
       this.cursor = { tier: "phones", n: segmentAt(clip.phones, clip.worst[0]) };
     }
     this.refresh();
@@ -113,7 +113,7 @@ class Fix {
 
   // Whether there are edits of this clip that are neither saved nor undone.
   unsaved(clip) {
-    return this.clip === clip && this.history.past.length > 0;
+    return (clip.edits?.past.length ?? 0) > 0;
   }
 
   save() {

@@ -103,8 +103,8 @@ class Progress {
   settle(k) {
     const conflict = this.figures?.conflicts[this.conflict], decision = conflict?.decisions[k];
     if (!decision) return;
-    this.page.outbox.add({ id: freshKey(), type: "settle", clip: conflict.id,
-      chosen: decision.key });
+    this.page.outbox.add({ id: freshKey(), type: "settle", reviewer: this.page.reviewer,
+      clip: conflict.id, chosen: decision.key });
     this.page.say(`Settled as ${decision.reviewer} has it: ${decision.verdict}`, true);
     this.figures.conflicts.splice(this.conflict, 1);
     this.arrived(this.figures);

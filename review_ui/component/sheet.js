@@ -19,10 +19,11 @@ class Sheet {
   // A new sheet from the head of the queue; it starts to play at once.
   enter() {
     const clips = this.page.queues.sheet.slice(0, SHEET_KEYS.length);
-    this.cards = clips.map((clip) => ({ clip, heard: false, flagged: false }));
+    const before = new Map(this.cards.map((card) => [card.clip, card]));
+    this.cards = clips.map((clip) => before.get(clip) ?? { clip, heard: false, flagged: false });
     this.opened = performance.now();
     this.at = 0;
-    if (clips.length) this.play(0);
+    if (clips.length) this.play(Math.max(0, this.cards.findIndex((card) => !card.heard)));
     this.page.soon(() => this.build());
   }
 

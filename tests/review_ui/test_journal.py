@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clips import BadInput, BadLabels, BadManifest
@@ -41,6 +41,7 @@ def test_a_decision_comes_back_as_it_was(tmp_path):
     assert read_decisions(tmp_path / "ann.jsonl") == made
 
 
+@settings(deadline=None)  # every step waits for the disk
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from(["add", "undo", "open"]), st.integers(0, 5), st.integers(0, 3))
