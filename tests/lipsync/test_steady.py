@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lipsync.steady import LAG, Steady, steady_classes
+from lipsync.steady import HOLD, LAG, Steady, steady_classes
 from visemes.classes import CLASSES
 
 M, UH, EE = (CLASSES.index(name) for name in ("M", "Uh", "Ee"))
@@ -64,3 +64,14 @@ def test_the_track_is_never_more_restless_than_the_likeliest_shapes(price):
     rows = rng.dirichlet(np.full(12, 0.05 if price == "sure" else 1.0), 400)
     raw, calm = rows.argmax(1), steady_classes(rows)
     assert np.count_nonzero(np.diff(calm)) < 0.8 * np.count_nonzero(np.diff(raw))
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 999))
+def test_every_shape_stays_for_three_frames_unless_lips_close(seed):
+    rows = np.random.default_rng(seed).dirichlet(np.full(12, 0.15), 200)
+    track = steady_classes(rows)
+    edges = np.flatnonzero(np.diff(track)) + 1
+    lips = (M, CLASSES.index("F"))
+    for start, end in pairwise([0, *edges]):
+        assert end - start >= HOLD or (track[end] in lips and track[start] not in lips)
