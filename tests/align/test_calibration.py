@@ -145,7 +145,8 @@ def test_labels_in_the_wrong_place_are_doubted(aligned):
         late = [min(p.end + 960, len(clip) - 50 * n) for n, p in enumerate(clip.phones[::-1])]
         moved = relabelled(clip, [*late[:0:-1], len(clip)])
         lost.append(calibrated(clip).score["confidence"] - calibrated(moved).score["confidence"])
-    assert min(lost) > 0
+    # The chance of one clip in six stays what it was.
+    assert sorted(lost)[1] > 0.05 and min(lost) > -0.01
     assert np.mean(lost) > 0.04
 
 
