@@ -3,8 +3,8 @@
     python benchmarks/lipsync_speed.py [--model FILE]
 
 Whole files: `visemill lipsync` in one process on a minute of WAV, decoding and features included,
-start-up not. Streams: pieces of 10 ms with all state, features, network and the steady track, on one
-thread; beside it the time of the network alone, so that figures of two machines can be compared.
+start-up not. Streams: pieces of 10 ms with all state, features, network and the steady track, on
+one thread; beside it the network alone, so that figures of two machines can be compared.
 """
 
 from __future__ import annotations
