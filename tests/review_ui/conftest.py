@@ -7,9 +7,9 @@ import pytest
 from tests.review_ui.pages import CHROMIUM, chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A running Chromium."""
+    """A running Chromium; only one may run in a process at a time, so it ends with its module."""
     if not CHROMIUM.exists():
         pytest.skip(f"no {CHROMIUM}: install Debian's package chromium")
     pytest.importorskip("streamlit", reason="needs the extra `review`")
