@@ -19,10 +19,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from review_ui.journal import read_decisions
+from tests.chromium import chromium
 from tests.review_ui.pages import (
     begin,
     bursts,
-    chromium,
     inside,
     serving,
     speech,

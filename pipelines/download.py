@@ -375,12 +375,12 @@ def _disk_errors(path: Path) -> Iterator[None]:
 def _archive_errors(path: Path) -> Iterator[None]:
     """Errors of reading an archive become errors for a person. Not one of these modules has an
     exception of its own for every fault: gzip and bz2 raise an OSError without a number, zipfile a
-    NotImplementedError for a compression that it lacks and a RuntimeError for a password."""
+    NotImplementedError for a compression that it lacks and a UnicodeError for a broken name."""
     try:
         yield
     except (
         tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
-        NotImplementedError, RuntimeError, UnicodeError,
+        NotImplementedError, UnicodeError,
     ) as error:  # fmt: skip
         if isinstance(error, OSError) and error.errno:
             raise

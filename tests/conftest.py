@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from clips import Clip, Segment, to_grid
+from tests.chromium import CHROMIUM, chromium
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 
@@ -18,6 +19,16 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the recordings in ../shared, which are not part of the project")
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A running Chromium; it ends with its module, since only one may run at a time."""
+    pytest.importorskip("playwright", reason="needs the extra `test`")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium (apt-get install chromium)")
+    with chromium() as running:
+        yield running
 
 
 def make_clip(clip_id: str = "clip", seconds: float = 1.0, **changes) -> Clip:

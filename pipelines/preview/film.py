@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -74,19 +75,13 @@ def _run(path: Path, scene: Scene, arguments: Sequence[str]) -> None:
             "-framerate", str(scene.rate), "-i", "-",
             *arguments, "-fflags", "+bitexact", str(temporary.absolute()),
         ]  # fmt: skip
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=complaints)
-        try:
+        with (
+            suppress(BrokenPipeError),  # ffmpeg has stopped, and says why
+            subprocess.Popen(command, stdin=subprocess.PIPE, stderr=complaints) as process,
+        ):
             for picture in tqdm(scene.pictures(), total=scene.length, unit="pictures", delay=2):
                 process.stdin.write(picture.tobytes())
-            process.stdin.close()
-        except BrokenPipeError:
-            pass  # ffmpeg has stopped, and says why
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            status = process.wait()
-        if status:
+        if process.returncode:
             complaints.seek(0)
             words = complaints.read().decode("utf-8", "replace").strip().splitlines()
             raise EngineFailed(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -106,20 +105,6 @@ def test_a_mistake_is_named(folder, words, kind, said):
     write_textgrid("words.TextGrid", {"words": [Segment("w", 0, 1600)]}, 1600)
     with pytest.raises(kind, match=said):
         audition(*words)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("needs Chromium (apt-get install chromium)")
-    arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-    with playwright.sync_playwright() as library:
-        browser = library.chromium.launch(executable_path=chromium, args=arguments)
-        yield browser
-        browser.close()
 
 
 def opened(browser, path):

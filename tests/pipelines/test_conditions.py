@@ -5,24 +5,14 @@ import pytest
 
 from clips import Clip, Segment
 from pipelines.conditions import AS_RECORDED, conditions
+from tests.conftest import make_clip
 
 
 @pytest.fixture
 def clip() -> Clip:
     time = np.arange(16000) / 16000
     audio = (0.5 * np.sin(2 * np.pi * 300 * time)).astype(np.float32)
-    return Clip(
-        clip_id="a",
-        audio=audio,
-        text="ah",
-        language="en",
-        speaker="s",
-        source="test",
-        licence="CC0-1.0",
-        attribution="nobody",
-        timing="manual",
-        phones=(Segment("AA", 0, 16000),),
-    )
+    return make_clip(audio=audio, phones=(Segment("AA", 0, 16000),), words=())
 
 
 def decibels(audio: np.ndarray) -> float:

@@ -24,7 +24,6 @@ from visemes.inventory import load_inventory
 from visemes.rules import to_visemes
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
 ONSETS = np.arange(8000, 160_000, 8000)
 """Where the tones of `bursts` begin, in samples."""
 
@@ -193,20 +192,6 @@ def serving(datasets: Path, journals: Path) -> Iterator[Server]:
     finally:
         server.process.kill()
         server.process.wait()
-
-
-@contextmanager
-def chromium() -> Iterator:
-    """A browser that lets sound out without a click."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
-        )
-        yield browser
-        browser.close()
 
 
 def begin(page, server: Server, reviewer: str) -> None:

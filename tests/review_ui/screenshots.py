@@ -11,10 +11,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from tests.chromium import chromium
 from tests.review_ui.pages import (
     ROOT,
     begin,
-    chromium,
     inside,
     serving,
     speech,

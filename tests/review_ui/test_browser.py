@@ -13,6 +13,8 @@ from visemes.rules import to_visemes
 
 HOSTILE = '<img src=x onerror="window.hurt=1"><b>bold</b>'
 
+pytest.importorskip("streamlit", reason="needs the extra `review`")
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, browser):

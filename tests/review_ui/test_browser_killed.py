@@ -8,6 +8,8 @@ from review_ui.journal import read_decisions
 from tests.review_ui.pages import begin, bursts, inside, serving, wait_inside, write_queue
 from tests.review_ui.reviewing import review_under_fire
 
+pytest.importorskip("streamlit", reason="needs the extra `review`")
+
 
 @pytest.fixture
 def server(tmp_path, browser):

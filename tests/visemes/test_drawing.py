@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import xml.etree.ElementTree as ElementTree
 from itertools import combinations
 
@@ -161,20 +160,13 @@ _PAGE = """<!doctype html><meta charset="utf-8"><body style="margin:0;background
 
 
 @pytest.fixture(scope="module")
-def page():
+def page(browser):
     """An empty page of Chromium with mouth.js and the table."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("needs Chromium (apt-get install chromium)")
-    with playwright.sync_playwright() as library:
-        browser = library.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 200, "height": 400})
-        page.set_content(_PAGE)
-        page.add_script_tag(content=SCRIPT.read_text("utf-8"))
-        page.evaluate(f"globalThis.mouth = VisemillMouth.create({json.dumps(table())})")
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 200, "height": 400})
+    page.set_content(_PAGE)
+    page.add_script_tag(content=SCRIPT.read_text("utf-8"))
+    page.evaluate(f"globalThis.mouth = VisemillMouth.create({json.dumps(table())})")
+    return page
 
 
 def shot(page, selector: str) -> np.ndarray:
