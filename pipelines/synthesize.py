@@ -26,6 +26,7 @@ from clips import (
 )
 from clips.splits import speaker_split
 from pipelines.engines import SynthesizeParams, configured_engine, is_used
+from pipelines.executors import add_share_arguments
 from pipelines.params import load_params
 from pipelines.prompts import CHOSEN, read_prompts
 from pipelines.runner import Done, Task, rejecting, run_partitions
@@ -134,6 +135,7 @@ def _fields(value: Prompt | Voice) -> dict:
 def main() -> None:
     """Command line: `python -m pipelines.synthesize ENGINE`."""
     parser = argparse.ArgumentParser(description=__doc__)
+    add_share_arguments(parser)
     parser.add_argument("engine")
     run(parser.parse_args().engine)
 

@@ -30,6 +30,7 @@ from clips import (
 )
 from clips.splits import plain_words
 from clips.store import read_rows
+from pipelines.executors import add_share_arguments
 from pipelines.ingest import CORPORA, clip_id_of
 from pipelines.inputs import RECORDINGS, folders_in
 from pipelines.params import load_params
@@ -211,7 +212,9 @@ def _rejecting(clip: Clip, error: VisemillError) -> Reject:
 
 def main() -> None:
     """Command line: `python -m pipelines.transfer`."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_share_arguments(parser)
+    parser.parse_args()
     run()
 
 
