@@ -13,6 +13,7 @@ import argparse
 import multiprocessing
 import os
 import pickle
+import socket
 import sys
 import threading
 import time
@@ -193,8 +194,9 @@ def _one_thread_each() -> Iterator[None]:
 
 # ---------------------------------------------------------------- Ray
 
-_MEMORY = 100 * 2**20
-"""Bytes of a local Ray's object store: calls and counts pass through it, never audio."""
+_HERE = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
+"""Of a Ray that is started here: bytes of its object store, which calls and counts pass through,
+never audio."""
 
 
 def _on_ray(function: Callable, calls: Sequence[tuple], address: str) -> Iterator[Any]:
@@ -221,17 +223,17 @@ def _ray(address: str) -> Any:
         import ray
     except ImportError as error:
         raise EngineMissing("Ray is not installed", remedy='pip install "visemill[ray]"') from error
-    if ray.is_initialized():
-        return ray
-    where = {"address": address} if address else {"num_cpus": workers()}
-    if not address:
-        where |= {"object_store_memory": _MEMORY, "include_dashboard": False}
+    host, _, port = address.rpartition(":")
     try:
-        ray.init(log_to_driver=False, logging_level="warning", **where)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        if host and port.isdecimal():  # Ray itself would try for minutes
+            socket.create_connection((host, int(port)), 10).close()
+        if not ray.is_initialized():
+            where = {"address": address} if address else _HERE | {"num_cpus": workers()}
+            ray.init(log_to_driver=False, logging_level="warning", **where)
+    except (OSError, ValueError, RuntimeError) as error:
         raise BadParams(
             f"Ray does not answer ({str(error).splitlines()[0]})",
-            where=f"address {address!r}",
+            where=address,
             remedy="start it with `ray start --head`, mend `run.address` in params.yaml, or leave"
             " it empty",
         ) from error
@@ -244,6 +246,7 @@ def _worker(folder: str, path: list[str]) -> Callable[[bytes], Any]:
     def call(pickled: bytes) -> Any:
         import os
         import pickle
+import socket
         import sys
 
         os.chdir(folder)  # the cluster shares the project's folder

@@ -283,8 +283,7 @@ def _assemble(out: Path, parts: list[tuple[Path, str]]) -> None:
             except OSError:
                 shutil.copyfile(folder / file, new / file)
     rejects = (row for folder, _ in parts for row in read_rows(folder / REJECTS))
-    ordered = sorted(rejects, key=lambda row: (row["clip_id"], row["reason"]))
-    write_table(new / REJECTS, ordered, _REJECT_SCHEMA)
+    write_table(new / REJECTS, rejects, _REJECT_SCHEMA)
     if out.exists():
         out.rename(old)
     new.rename(out)

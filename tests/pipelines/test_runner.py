@@ -47,9 +47,8 @@ def tasks(count: int = 4) -> list[Task]:
 
 def run(out: str = "out", params: dict | None = None, **more):
     """One run of the test stage."""
-    return run_partitions(
-        "test", make, more.pop("tasks", tasks()), Path(out), params or {}, rooms=(), **more
-    )
+    work, found = more.pop("work", make), more.pop("tasks", tasks())
+    return run_partitions("test", work, found, Path(out), params or {}, rooms=(), **more)
 
 
 def content(folder: str) -> dict[str, bytes]:
