@@ -246,7 +246,6 @@ def _worker(folder: str, path: list[str]) -> Callable[[bytes], Any]:
     def call(pickled: bytes) -> Any:
         import os
         import pickle
-import socket
         import sys
 
         os.chdir(folder)  # the cluster shares the project's folder
