@@ -2,7 +2,8 @@
 
     python benchmarks/kills.py [--count 200] [--seed 1] [--keep FOLDER]
 
-A copy of the project makes a few sentences into a model with `dvc repro`, once undisturbed. Then
+A copy of the project makes a few sentences into a model by what `make repro` calls, once
+undisturbed. Then
 the same run, from nothing, is ended at random moments by SIGKILL of all its processes, and each
 time started again by the same command, until it ends by itself: its outputs must have the bytes of
 the undisturbed one's, by dvc.lock and by the files. That is repeated until there were `count`
@@ -27,6 +28,9 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
+
+COMMAND = ".venv/bin/visemill inputs --engines embedded && exec .venv/bin/dvc repro"
+"""What `make repro` calls, once everything is installed."""
 
 LONGEST = 0.2
 """The longest time to a kill, as a share of an undisturbed run."""
@@ -76,8 +80,8 @@ def main() -> int:
             kills += 1
             hit[stage_at(log)] += 1
         killed += kills
-        found = artefacts(project) if status == 0 else {}
-        same = found == truth
+        found = artefacts(project)
+        same = status == 0 and found == truth
         wrong += not same
         print(
             f"{kills:3d} kills, {killed} in all: {'the same' if same else 'DIFFERENT'}", flush=True
@@ -118,10 +122,11 @@ def make_project(folder: Path) -> Path:
 
 
 def run(project: Path, log: Path, seconds: float | None) -> int | None:
-    """`dvc repro`; None if all its processes were killed after `seconds`, else its exit status."""
+    """The run; None if all its processes were killed after `seconds`, else its exit status."""
     with log.open("w") as file:
         process = subprocess.Popen(
-            [".venv/bin/dvc", "repro"],
+            COMMAND,
+            shell=True,
             cwd=project,
             env={**os.environ, "PYTHONPATH": str(project), "OMP_WAIT_POLICY": "passive"},
             stdout=file,
@@ -154,18 +159,22 @@ def artefacts(project: Path) -> dict[str, str]:
                 found[str(file.relative_to(project))] = hashlib.sha256(
                     file.read_bytes()
                 ).hexdigest()
-    lock = yaml.safe_load((project / "dvc.lock").read_text())["stages"]
-    for stage, entry in lock.items():
+    for stage, entry in locked(project).items():
         for out in entry.get("outs", ()):
             if out["path"] not in ("reports", "plots/train"):  # they tell times
                 found[f"dvc.lock: {stage}: {out['path']}"] = out["md5"]
     return found
 
 
+def locked(project: Path) -> dict:
+    """The stages of dvc.lock."""
+    path = project / "dvc.lock"
+    return yaml.safe_load(path.read_text())["stages"] if path.exists() else {}
+
+
 def clear(project: Path) -> None:
     """Takes away everything that a run left, its caches too."""
-    lock = yaml.safe_load((project / "dvc.lock").read_text())["stages"]
-    for entry in lock.values():
+    for entry in locked(project).values():
         for out in entry.get("outs", ()):
             path = project / out["path"]
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
