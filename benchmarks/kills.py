@@ -3,11 +3,10 @@
     python benchmarks/kills.py [--count 200] [--seed 1] [--keep FOLDER]
 
 A copy of the project makes a few sentences into a model by what `make repro` calls, once
-undisturbed. Then
-the same run, from nothing, is ended at random moments by SIGKILL of all its processes, and each
-time started again by the same command, until it ends by itself: its outputs must have the bytes of
-the undisturbed one's, by dvc.lock and by the files. That is repeated until there were `count`
-kills. Exit status 1 if anything differed, or a run did not go on by the same command.
+undisturbed. Then the same run, from nothing, is ended at random moments by SIGKILL of all its
+processes, and each time started again by the same command, until it ends by itself: its outputs
+must have the bytes of the undisturbed one's, by dvc.lock and by the files. That is repeated until
+there were `count` kills. Exit status 1 if anything differed, or a run did not go on.
 """
 
 from __future__ import annotations
