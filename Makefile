@@ -19,6 +19,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # $(call install,EXTRAS): the package, its dependencies and those of the extras, as pinned.
 ifdef HASHES
 define install
+	sed -n '/^pip==/,/[^\\]$$/p' constraints-hashed.txt > .venv/requirements.txt
+	$(PIP) --require-hashes -r .venv/requirements.txt
+	sed -n 's/^# torch/torch/p' constraints-hashed.txt > .venv/requirements.txt
+	test "$$(uname -sm)" != "Linux x86_64" || $(PIP) --require-hashes --no-deps -r .venv/requirements.txt
 	$(PIP) --require-hashes -c constraints-hashed.txt setuptools wheel Cython numpy
 	$(BIN)/python docs/requirements_of.py $(1) > .venv/requirements.txt
 	$(PIP) --require-hashes --no-build-isolation -c constraints-hashed.txt -r .venv/requirements.txt
@@ -41,6 +45,7 @@ export ITERATIVE_DO_NOT_TRACK := 1
 repro: .venv/installed
 	$(BIN)/visemill inputs --recordings $(RECORDINGS) --truth $(TRUTH) --rival "$(RIVAL)" --engines $(ENGINES)
 	$(BIN)/dvc repro
+	$(BIN)/visemill report
 
 test: .venv/installed-test
 	$(BIN)/ruff check .

@@ -2,7 +2,8 @@
 
 `make hashes` runs it after a change of constraints.txt. uv asks the registry that pip uses for the
 hashes of every file of a version, for all platforms; nothing in the file says which registry.
-The CPU build of torch is a file of another place: the hash of the one that pip finds is added.
+The CPU build of torch is a file of another place: where pip finds one, its hash is added, and a
+line that asks for it, so that `make HASHES=1` does not get the CUDA build and its gigabytes.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ def main() -> None:
         run("pip", "download", "--quiet", "--no-deps", "--dest", str(wheels), torch)
         for wheel in wheels.iterdir():
             digest = re.search(r"--hash=sha256:\w+", run("pip", "hash", str(wheel)))[0]
-            if digest not in text:
+            if "+cpu" in wheel.name:
                 text = text.replace(f"{torch} \\\n", f"{torch} \\\n    {digest} \\\n")
+                text = f"# {torch}+cpu {digest}\n{text}"
     (ROOT / "constraints-hashed.txt").write_text(HEAD + text)
 
 

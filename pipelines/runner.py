@@ -30,6 +30,7 @@ from clips import Clip, EngineFailed, Reject, VisemillError, replacing, write_re
 from clips.errors import BadInput
 from clips.store import CLIP_SCHEMA, REJECTS, read_rows, to_row, write_table
 from clips.store import REJECT_SCHEMA as _REJECT_SCHEMA
+from pipelines.times import note
 
 WORK = Path(".work")
 """Where partitions in progress live; git and DVC ignore it; delete it at any time."""
@@ -144,6 +145,7 @@ def run_partitions(
         wall_seconds=time.perf_counter() - started,
         reused=reused,
     )
+    note(done.rows, done.seconds, len(tasks), reused)
     _say(stage, done, out)
     total = done.rows + rejects.total()
     if total and rejects.total() > max_rejects * total:
