@@ -60,9 +60,13 @@ def examples_of(wanted: Iterable[str]) -> dict[str, list[Example]]:
     recorded = {e.clip_id for es in found.values() for e in es if e.stage.startswith("ingest/")}
     sounds |= _recorded(recorded - set(sounds))
     return {
-        reason: [replace(example, audio=sounds.get(example.clip_id)) for example in examples]
+        reason: [_with_sound(example, sounds.get(example.clip_id)) for example in examples]
         for reason, examples in found.items()
     }
+
+
+def _with_sound(example: Example, sound: tuple[str, np.ndarray] | None) -> Example:
+    return replace(example, text=example.text or sound[0], audio=sound[1]) if sound else example
 
 
 def _holding(stage: str) -> list[Path]:
@@ -77,34 +81,38 @@ def _holding(stage: str) -> list[Path]:
     return [path for folder in folders for path in partitions_in(folder)]
 
 
-def _sounds(places: dict[str, list[Path]]) -> dict[str, np.ndarray]:
-    """The sound of clips, by their ids, from the partitions that may hold each. A child that was
-    never made sounds as its parent."""
+def _sounds(places: dict[str, list[Path]]) -> dict[str, tuple[str, np.ndarray]]:
+    """Text and sound of clips, by their ids, from the partitions that may hold each.
+
+    A child that was never made sounds as its parent.
+    """
     by_partition: dict[Path, set[str]] = {}
     for clip_id, paths in places.items():
         for path in paths:
             by_partition.setdefault(path, set()).add(clip_id)
-    sounds: dict[str, np.ndarray] = {}
+    columns = ["clip_id", "text", "audio"]
+    sounds: dict[str, tuple[str, np.ndarray]] = {}
     for path, clip_ids in by_partition.items():
         wanted = {name: c for c in clip_ids - set(sounds) for name in (c, c.rsplit("+", 1)[0])}
         if wanted:
             held = [("clip_id", "in", list(wanted))]
-            for row in pq.read_table(path, columns=["clip_id", "audio"], filters=held).to_pylist():
-                audio = from_flac(row["audio"]["bytes"])
-                sounds.setdefault(wanted[row["clip_id"]], audio[: int(SECONDS * RATE)])
+            for row in pq.read_table(path, columns=columns, filters=held).to_pylist():
+                audio = from_flac(row["audio"]["bytes"])[: int(SECONDS * RATE)]
+                sounds.setdefault(wanted[row["clip_id"]], (row["text"], audio))
     return sounds
 
 
-def _recorded(clip_ids: set[str]) -> dict[str, np.ndarray]:
-    """The sound of recordings that were not ingested, where their files can be read at all."""
-    sounds: dict[str, np.ndarray] = {}
+def _recorded(clip_ids: set[str]) -> dict[str, tuple[str, np.ndarray]]:
+    """Text and sound of recordings that were not ingested, where their files can be read at all."""
+    sounds: dict[str, tuple[str, np.ndarray]] = {}
     for folder in [*folders_in(RECORDINGS), DATA / "narrated"] if clip_ids else ():
         try:
             for recording in read_folder(folder, CORPORA):
                 clip_id = clip_id_of(recording)
                 if clip_id in clip_ids and clip_id not in sounds and not recording.fault:
                     with suppress(BadAudio):  # this is why it was rejected
-                        sounds[clip_id] = read_audio(recording.audio)[: int(SECONDS * RATE)]
+                        audio = read_audio(recording.audio)[: int(SECONDS * RATE)]
+                        sounds[clip_id] = (recording.text, audio)
         except (BadManifest, BadParams):
             continue  # the folder as a whole was rejected
     return sounds

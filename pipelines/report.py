@@ -139,18 +139,16 @@ def _pair(old: Any, new: Any) -> tuple[Any, Any, Any]:
 
 
 def _taken(now: dict) -> Markup:
-    sentences = [(language, count) for language, count in now["taken"]["sentences"].items()]
-    recordings = [
-        (name, entry["clips"], f"{entry['minutes']:.1f}")
-        for name, entry in now["taken"]["recordings"].items()
+    head = ("source", "clips", "minutes", "speakers", "languages", "licences")
+    rows = [
+        (name, entry["clips"], f"{entry['minutes']:,.1f}", *(entry[key] for key in head[3:]))
+        for name, entry in now["taken"]["clips"].items()
     ]
-    parts = []
-    if sentences:
-        parts.append(_figure("Sentences to speak", table(("language", "sentences"), sentences)))
-    if recordings:
-        head = ("recordings", "clips", "minutes")
-        parts.append(_figure("Recordings taken in", table(head, recordings)))
-    return markup("<div class=columns>{}</div>", joined(parts))
+    sentences = now["taken"]["sentences"]
+    listed = ", ".join(f"{language} {count:,}" for language, count in sentences.items())
+    form = "<p>{} sentences to speak: {}.</p>{}"
+    spoken = table(head, rows, words=(4, 5))
+    return markup(form, f"{sum(sentences.values()):,}", listed, spoken) if sentences else spoken
 
 
 def _made(now: dict) -> Markup:
@@ -417,4 +415,4 @@ def _player(audio: np.ndarray) -> Markup:
     buffer = io.BytesIO()
     soundfile.write(buffer, audio, RATE, format="MP3")
     data = base64.b64encode(buffer.getvalue()).decode()
-    return markup('<audio controls preload=none src="data:audio/mpeg;base64,{}"></audio>', data)
+    return markup('<audio controls preload=metadata src="data:audio/mpeg;base64,{}"></audio>', data)

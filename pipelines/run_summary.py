@@ -6,7 +6,7 @@ Summaries lie in .runs/, which git and DVC ignore; the report compares the newes
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,12 +36,12 @@ KEPT = 50
 def summarise() -> dict[str, Any]:
     """The run that datasets/, metrics/ and params.yaml hold: nested dictionaries of plain values.
 
-    taken: sentences by language, and clips by folder of recordings. made: clips and minutes by
-    split, source, language, licence, timing and basis; speakers by name. phones, mouths: seconds by
-    label. left_out: by "stage: reason". params, metrics: flat.
+    taken: sentences by language; clips, minutes, speakers, languages and licences by source.
+    made: clips and minutes by split, source, language, licence, timing, basis and speaker.
+    phones, mouths: seconds by label. left_out: clips by "stage: reason". params, metrics: flat.
     """
     return {
-        "taken": {"sentences": _sentences(), "recordings": _recordings()},
+        "taken": {"sentences": _sentences(), "clips": _clips_taken()},
         "made": _made(),
         "shards": len(set(_column("shard"))),
         "phones": _seconds_of("phones"),
@@ -127,14 +127,33 @@ def _sentences() -> dict[str, int]:
     return dict(sorted(Counter(prompt.language for prompt in read_prompts(CHOSEN)).items()))
 
 
-def _recordings() -> dict[str, dict[str, float]]:
-    """Clips and minutes by corpus, of everything ingested."""
-    found: dict[str, dict[str, float]] = defaultdict(lambda: {"clips": 0, "minutes": 0.0})
-    for path in sorted(DATA.glob("ingest/*/part-*.parquet")):
-        for row in read_rows(path, ["source", "samples"]):
-            found[row["source"]]["clips"] += 1
-            found[row["source"]]["minutes"] += row["samples"] / RATE / 60
-    return {name: _rounded(entry) for name, entry in sorted(found.items())}
+def _clips_taken() -> dict[str, dict[str, Any]]:
+    """Clips, minutes, speakers, languages and licences by source, of all that was synthesized and
+    ingested."""
+    found: dict[str, dict[str, Any]] = {}
+    columns = ["source", "samples", "speaker", "language", "licence"]
+    for pattern in ("synthesize/*/part-*.parquet", "ingest/*/part-*.parquet"):
+        for path in sorted(DATA.glob(pattern)):
+            for row in read_rows(path, columns):
+                entry = found.setdefault(
+                    row["source"],
+                    {"clips": 0, "minutes": 0.0, "speakers": set(), "languages": set(),
+                     "licences": set()},
+                )  # fmt: skip
+                entry["clips"] += 1
+                entry["minutes"] += row["samples"] / RATE / 60
+                for key in ("speaker", "language", "licence"):
+                    entry[f"{key}s"].add(row[key])
+    return {
+        name: {
+            "clips": entry["clips"],
+            "minutes": round(entry["minutes"], 2),
+            "speakers": len(entry["speakers"]),
+            "languages": ", ".join(sorted(entry["languages"])),
+            "licences": ", ".join(sorted(entry["licences"])),
+        }
+        for name, entry in sorted(found.items())
+    }
 
 
 def _made() -> dict[str, dict[str, dict[str, Any]]]:
