@@ -427,7 +427,8 @@ def _table(rng: Random, good: Sequence[bytes]) -> bytes:
             values = [hostile(rng)] * len(table)
             table = table.set_column(at, name, _array(values))
         elif what == 3:
-            table = table.set_column(at, pa.field(name, column.type), _cells(rng, column))
+            cells = _cells(rng, column)[: len(table)]
+            table = table.set_column(at, pa.field(name, column.type), cells)
         else:
             more = rng.choice((table, table.append_column(name, column)))
             table = pa.concat_tables([more, more]) if rng.random() < 0.5 else more.slice(0, 0)
@@ -450,7 +451,7 @@ def _array(values: list) -> pa.Array:
 
 def _cells(rng: Random, column: pa.ChunkedArray) -> pa.Array:
     """The column with one value of its own type that nobody expects."""
-    values = column.to_pylist()
+    values = column.to_pylist() or [None]
     values[rng.randrange(len(values))] = _cell(rng, column.type)
     return pa.array(values, column.type)
 
