@@ -22,6 +22,9 @@ from pipelines.corpora import Corpus, find_corpus, find_layout, inside, read_lay
 
 REQUIRED = ("utt", "speaker", "audio", "text")
 
+LONGEST_TEXT = 20_000
+"""Characters: four times what anybody says in the five minutes of the longest recording."""
+
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,12}){0,4}")
 _HIDDEN = ("Cc", "Cs", "Zl", "Zp")
 
@@ -101,8 +104,8 @@ def _text_lines(path: Path) -> Iterator[str]:
 
 
 def _checked(recording: Recording) -> Recording:
-    """The recording; with a fault if its language is no code, or if a name that others will see
-    holds what steers a screen. Texts are checked where they are spoken or aligned."""
+    """The recording; with a fault if its language is no code, or if what engines read and others
+    will see holds what steers a screen. Aligners look at the text more closely."""
     if recording.fault:
         return recording
     fault = ""
@@ -111,6 +114,10 @@ def _checked(recording: Recording) -> Recording:
     for name in ("utt", "speaker", "licence", "attribution"):
         if any(unicodedata.category(letter) in _HIDDEN for letter in getattr(recording, name)):
             fault = f"the {name} holds a control character"
+    if any(unicodedata.category(c) in _HIDDEN and not c.isspace() for c in recording.text):
+        fault = "the text holds a control character"
+    if len(recording.text) > LONGEST_TEXT:
+        fault = f"the text has more than {LONGEST_TEXT} characters"
     if not fault:
         return recording
     return replace(recording, fault=fault, where=f"{recording.where}: {fault}")

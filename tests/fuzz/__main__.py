@@ -14,7 +14,7 @@ from tests.fuzz.parsers import PARSERS
 from tests.fuzz.run import ROOT, Failure, make, run
 
 OUT = ROOT / ".work" / "fuzz"
-BATCH = 2000
+BATCH = 5000
 """Inputs that one child reads."""
 
 
@@ -32,25 +32,17 @@ def main() -> int:
         name, seed, index = Path(args.replay).name.rsplit("-", 2)
         return _report(list(run([(name, int(index))], int(seed))), 1, 0.0)
     chosen = args.parsers or list(PARSERS)
-    share = -(-args.count // len(chosen))
-    batches = [
-        (name, args.seed, range(at, min(at + BATCH, share)))
-        for name in chosen
-        for at in range(0, share, BATCH)
-    ]
-    began = time.monotonic()
+    inputs = [(name, number) for name in chosen for number in range(-(-args.count // len(chosen)))]
+    batches = [inputs[at : at + BATCH] for at in range(0, len(inputs), BATCH)]
+    began, failures = time.monotonic(), []
     with ThreadPoolExecutor(args.jobs) as pool:
-        failures = []
-        for batch, found in zip(batches, pool.map(lambda batch: _run(*batch), batches)):
-            print(f"{batch[0]}: {len(batch[2])} inputs, {len(found[0])} failures,"
-                  f" {found[1]:.0f} s", file=sys.stderr, flush=True)  # fmt: skip
-            failures += found[0]
-    return _report(failures, share * len(chosen), time.monotonic() - began)
-
-
-def _run(name: str, seed: int, numbers: range) -> tuple[list[Failure], float]:
-    began = time.monotonic()
-    return list(run([(name, number) for number in numbers], seed)), time.monotonic() - began
+        results = pool.map(lambda batch: list(run(batch, args.seed)), batches)
+        for batch, found in zip(batches, results):
+            names = dict.fromkeys(name for name, _ in batch)
+            print(f"{', '.join(names)}: {len(batch)} inputs, {len(found)} failures",
+                  file=sys.stderr, flush=True)  # fmt: skip
+            failures += found
+    return _report(failures, len(inputs), time.monotonic() - began)
 
 
 def _report(failures: list[Failure], count: int, seconds: float) -> int:

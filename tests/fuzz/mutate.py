@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -75,13 +76,17 @@ def hostile(rng: Random) -> Any:
 
 def as_json(rng: Random, data: bytes) -> bytes:
     """A JSON text with a changed tree."""
-    sys_limited = tree(rng, json.loads(data))
-    return _dump(json.dumps, sys_limited, ensure_ascii=rng.random() < 0.5)
+    return _dump(json.dumps, tree(rng, json.loads(data)), ensure_ascii=rng.random() < 0.5)
 
 
 def as_yaml(rng: Random, data: bytes) -> bytes:
     """A YAML text with a changed tree."""
-    return _dump(yaml.safe_dump, tree(rng, yaml.safe_load(data)), allow_unicode=True)
+    return _dump(yaml.safe_dump, tree(rng, _parsed(data)), allow_unicode=True)
+
+
+@cache
+def _parsed(data: bytes) -> Any:
+    return yaml.safe_load(data)
 
 
 def _dump(dump: Callable[..., str], value: Any, **options: Any) -> bytes:

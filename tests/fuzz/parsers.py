@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
+from align.text import spoken_words
 from clips import (
     BadInput,
     Reject,
@@ -39,13 +40,14 @@ from clips import (
     write_rejects,
     write_textgrid,
 )
+from clips.files import read_yaml
 from lipsync.dataset import FeatureRow, load_feature_tables, write_feature_table
 from pipelines import ingest, truth
 from pipelines.compare_command import read_side
 from pipelines.corpora import read_word_times
 from pipelines.download import unpack, verify
 from pipelines.ingest import IngestParams, Work
-from pipelines.params import load_params
+from pipelines.params import build, load_params
 from pipelines.preview.tracks import cue_format, read_track
 from pipelines.prompts import read_prompts, write_prompts
 from pipelines.splits import Splits
@@ -326,8 +328,9 @@ def _use_params(folder: Path) -> None:
         "splits": Splits,
         "triage": TriageParams,
     }
+    table = read_yaml(folder / "params.yaml")
     for block, kind in kinds.items():
-        load_params(block, kind, folder / "params.yaml")
+        build(kind, table.get(block), block)
 
 
 def _use_inventory(folder: Path) -> None:
@@ -353,6 +356,11 @@ def _use_text(folder: Path) -> None:
     clean = clean_text(text, language)
     assert not any(unicodedata.category(letter).startswith("C") for letter in clean), clean
     assert not set(clean) & set("\\<>`$|;&") - {";"}, clean
+
+
+def _use_transcript(folder: Path) -> None:
+    words = spoken_words((folder / "a.txt").read_text("utf-8").partition("\t")[2])
+    assert all(word.replace("'", "").isascii() and word.islower() for word in words), words
 
 
 def _some_text(rng: Random, good: Sequence[bytes]) -> bytes:
@@ -419,7 +427,8 @@ def _table(rng: Random, good: Sequence[bytes]) -> bytes:
             values = [hostile(rng)] * len(table)
             table = table.set_column(at, name, _array(values))
         elif what == 3:
-            table = table.set_column(at, pa.field(name, column.type), _cells(rng, column))
+            cells = _cells(rng, column)[: len(table)]
+            table = table.set_column(at, pa.field(name, column.type), cells)
         else:
             more = rng.choice((table, table.append_column(name, column)))
             table = pa.concat_tables([more, more]) if rng.random() < 0.5 else more.slice(0, 0)
@@ -442,7 +451,7 @@ def _array(values: list) -> pa.Array:
 
 def _cells(rng: Random, column: pa.ChunkedArray) -> pa.Array:
     """The column with one value of its own type that nobody expects."""
-    values = column.to_pylist()
+    values = column.to_pylist() or [None]
     values[rng.randrange(len(values))] = _cell(rng, column.type)
     return pa.array(values, column.type)
 
@@ -480,7 +489,7 @@ def _rejects() -> list[bytes]:
 
 
 def _triage() -> list[bytes]:
-    row = dict.fromkeys(COLUMNS, "")
+    row = dict.fromkeys(COLUMNS.names, "")
     row |= {"clip_id": "a", "status": "waiting", "doubt": 0.4, "seconds": 1.0, "row": 0}
     row |= {"worst_start": 0, "worst_end": 100, "lot_sample": 2, "folder": "align/x"}
     rows = [row, {**row, "clip_id": "b", "lot": "x-1"}]
@@ -783,6 +792,7 @@ _ALL = [
            lambda: [p.read_bytes() for p in sorted((ROOT / "visemes/inventories").glob("*.yaml"))],
            _use_inventory, how=_trees(as_yaml)),
     Parser("text", "a.txt", _texts, _use_text, how=_some_text),
+    Parser("transcript", "a.txt", _texts, _use_transcript, how=_some_text),
     Parser("sentences", "a.txt", lambda: [b"Go home now.\n\nPa sees the sea, twice.\n"],
            lambda folder: read_sentences(folder / "a.txt"), how=_text),
     Parser("prompts", "a.tsv", _prompts, lambda folder: list(read_prompts(folder / "a.tsv")),
