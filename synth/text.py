@@ -95,7 +95,9 @@ def split_sentences(text: str) -> list[str]:
     for number in range(0, len(pieces), 2):
         closing = pieces[number + 1] if number + 1 < len(pieces) else ""
         carried = f"{carried} {pieces[number]}{closing}".strip()
-        if re.search(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Capt|Col|Gen|Rev|No)|\b[A-Z])\.$", carried[-8:]):
+        if re.search(
+            r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Capt|Col|Gen|Rev|No)|\b[A-Z])\.$", carried[-8:]
+        ):
             continue
         sentences.append(carried)
         carried = ""
