@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from lipsync.errors import BadModel
 from lipsync.features import FEATURES, HOP, RATE, FeatureStream, features
+from lipsync.step import Step, read_weights
 from lipsync.untrusted import read_graph
 from visemes.classes import CLASSES, LETTERS
 
@@ -232,8 +234,16 @@ class _OnnxNetwork:
         expected = {"features": FEATURES, "h1": _HIDDEN, "h2": _HIDDEN}
         if shapes != expected or about.get("classes", "").split() != list(CLASSES):
             raise BadModel("is an ONNX model of another kind", where=str(path), remedy=remedy)
+        self._path = path
+
+    @cached_property
+    def _step(self) -> Step:
+        return Step(read_weights(self._path))
 
     def run(self, x: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        if len(x) == 1 and state:  # a stream in pieces of 10 ms
+            probabilities, state = self._step(x[0], state)
+            return probabilities[None], state
         zeros = np.zeros((1, 1, _HIDDEN), np.float32)
         h1, h2 = state or (zeros, zeros)
         probabilities, h1, h2 = self._session.run(

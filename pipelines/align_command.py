@@ -43,9 +43,10 @@ from clips import (
 )
 from pipelines.align import align_all, judge, require
 from pipelines.aligners import ready_aligner
+from pipelines.executors import workers
 from pipelines.ingest import CORPORA, clip_id_of
 from pipelines.recordings import Recording, read_folder
-from pipelines.runner import rejecting, workers
+from pipelines.runner import rejecting
 
 ALIGNERS = ("neural", "pocketsphinx")
 """Where no aligner is named, the first of these that is installed (or trained, by `make repro`)."""

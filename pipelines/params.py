@@ -30,6 +30,11 @@ def load_params(block: str, kind: type[T], path: Path = FILE) -> T:
     return build(kind, table[block], f"{path}: {block}")
 
 
+def has_block(block: str, path: Path = FILE) -> bool:
+    """Whether there is a params.yaml here, and `block` is in it."""
+    return path.is_file() and block in _read(path)
+
+
 def load_value(key: str, path: Path = FILE) -> Any:
     """A top-level value of params.yaml, such as `seed`."""
     table = _read(path)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from clips import Segment
@@ -79,6 +79,11 @@ def test_slow_speech_looks_the_same_at_every_rate(phones, rules):
 
 @given(spoken(1200), spoken(1200), RULES, st.sampled_from(RATES))
 def test_speech_may_be_cut_in_two_at_a_pause(before, after, rules, rate):
+    # between equal closures the law asks for an opening, wherever the pause lies
+    last, first = (
+        closures(s.label for s in to_visemes(p, INVENTORY, rules)) for p in (before, after)
+    )
+    assume(not (last and first and last[-1] == first[0]))
     # the cut is on a whole second, so that it is on the edge of a picture at every rate
     cut = (before[-1].end // 16_000 + 2) * 16_000
     one = [*before, Segment("SIL", before[-1].end, cut)]
