@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import requests
 import urllib3
@@ -36,6 +36,8 @@ from tqdm import tqdm
 
 from clips import BadInput, VisemillError, replacing
 from clips.files import parse_json, read_text
+
+T = TypeVar("T")
 
 MIRROR = "VISEMILL_MIRROR"
 """The environment variable that names a folder or an address where archives are looked for first.
@@ -460,7 +462,7 @@ def _members(
         return
     with (
         _Counted(_decompressed(archive, magic), archive, allowed) as plain,
-        tarfile.open(fileobj=plain, mode="r|") as box,
+        plain.header(lambda: tarfile.open(fileobj=plain, mode="r|")) as box,
     ):
         while info := plain.header(box.next):
             box.members.clear()  # else a million of them stay in memory
@@ -496,7 +498,7 @@ class _Counted:
             raise _refuse(self.archive, "unpacks to too many bytes", self.archive.name)
         return data
 
-    def header(self, read: Callable[[], tarfile.TarInfo | None]) -> tarfile.TarInfo | None:
+    def header(self, read: Callable[[], T]) -> T:
         """What `read` gives, which may take no more bytes than a header has: tarfile keeps them."""
         self.header_left = _HEADER
         try:
