@@ -11,7 +11,6 @@ phoneticians call it the fricative's.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,9 +20,10 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
-from align.acoustic import BANDS, FRAME, AcousticModel, AcousticNet, acoustic_features, centred
+from align.acoustic import BANDS, DILATIONS, FRAME, SCALE, AcousticModel, acoustic_features
 from align.refine import HOP, change_features, refine
 from align.sounds import FRICATIVES, SOUNDS, STATE_COUNT, STATES, STOPS, sound_of
 from align.spectrum import HIGHEST, LOWEST, to_mel
@@ -163,7 +163,62 @@ def _burst(level: np.ndarray, start: int, end: int) -> int:
     return start + round(0.7 * (end - start))
 
 
+# ---------------------------------------------------------------- the network
+
+
+class AcousticNet(nn.Module):
+    """(batch, frames, 40) to scores (batch, frames, STATE_COUNT); frames must be even."""
+
+    def __init__(self, channels: int = 96, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(BANDS, channels, 6, stride=2, padding=2)
+        self.first_norm = nn.BatchNorm1d(channels)
+        self.blocks = nn.ModuleList(_Block(channels, step, dropout) for step in DILATIONS)
+        self.last = nn.Conv1d(channels, 2 * STATE_COUNT, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(self.first_norm(self.first(x.transpose(1, 2))))
+        for block in self.blocks:
+            x = block(x)
+        x = self.last(x)
+        batch, _, steps = x.shape
+        x = x.view(batch, 2, STATE_COUNT, steps).permute(0, 3, 1, 2)
+        return x.reshape(batch, 2 * steps, STATE_COUNT)
+
+
+class _Block(nn.Module):
+    def __init__(self, channels: int, step: int, dropout: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, 3, padding=step, dilation=step)
+        self.norm = nn.BatchNorm1d(channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.dropout(functional.relu(self.norm(self.conv(x))))
+
+
+def model_of(network: AcousticNet, prior: np.ndarray) -> AcousticModel:
+    """The model that a trained network is."""
+    state = network.state_dict()
+    return AcousticModel({name: t.cpu().numpy().copy() for name, t in state.items()}, prior)
+
+
+def network_of(model: AcousticModel) -> AcousticNet:
+    """A new network with a model's weights, without dropout."""
+    network = AcousticNet(len(model.weights["first.bias"]))
+    network.load_state_dict({n: torch.tensor(array) for n, array in model.weights.items()})
+    return network
+
+
 # ---------------------------------------------------------------- what the network sees
+
+
+def centred(mel: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """What the network sees of mel bands (batch, frames, 40) in dB: the mean of each band over
+    the frames that are `inside` (batch, frames) taken off, zeros outside."""
+    weight = inside[..., None].to(mel.dtype)
+    mean = (mel * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1)
+    return (mel - mean) / SCALE * weight
 
 
 class _Source:
@@ -297,7 +352,7 @@ def train(
         sources = [(_Source(speech, rng.device), params.batch)]
         _fit(network, sources, params.epochs, steps, params.learning_rate, params, rng, on_epoch)
     counts = np.bincount(speech.states, minlength=STATE_COUNT)
-    return AcousticModel(network.cpu().eval(), counts / counts.sum())
+    return model_of(network, counts / counts.sum())
 
 
 def adapt(
@@ -309,11 +364,11 @@ def adapt(
     prototype that learned from its own labels alone got worse (12.7 → 14.0 ms on emodb).
     """
     with _seeded(seed, "adapt") as rng:
-        network = copy.deepcopy(model.network).to(rng.device)
+        network = network_of(model).to(rng.device)
         half = params.batch // 4  # two halves: 16 sequences are enough for a small corpus
         sources = [(_Source(s, rng.device), max(1, half)) for s in (own, synthetic)]
         _fit(network, sources, 1, params.adapt_steps, params.adapt_rate, params, rng, None)
-    return AcousticModel(network.cpu().eval(), model.prior)
+    return model_of(network, model.prior)
 
 
 @contextmanager

@@ -181,14 +181,20 @@ def _checked(
 def _read(path: str) -> Iterable[dict]:
     try:
         with pq.ParquetFile(path) as file:
-            missing = set(SCHEMA.names) - set(file.schema_arrow.names)
+            found = file.schema_arrow
+            at = {name: found.get_all_field_indices(name) for name in SCHEMA.names}
+            missing = [
+                name
+                for name, places in at.items()
+                if len(places) != 1 or found.field(places[0]).type != SCHEMA.field(name).type
+            ]
             if missing:
                 raise BadFeatures(
                     f"lacks the columns {', '.join(sorted(missing))}", where=path, remedy=_AGAIN
                 )
             for batch in file.iter_batches(batch_size=_ROWS, columns=SCHEMA.names):
                 yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = (str(error).splitlines() or ["?"])[0]
         raise BadFeatures(
             f"cannot be read as a feature table ({reason})", where=path, remedy=_AGAIN
@@ -196,6 +202,10 @@ def _read(path: str) -> Iterable[dict]:
 
 
 def _from_row(row: dict, path: str) -> FeatureRow:
+    if holes := [name for name, value in row.items() if value is None]:
+        raise BadFeatures(
+            f"clip {row['clip_id']!r} has no {', '.join(holes)}", where=path, remedy=_AGAIN
+        )
     frames, bands, visemes = row["frames"], row["mel"], row["visemes"]
     if len(bands) != frames * BANDS * 4 or len(visemes) != frames:
         raise BadFeatures(

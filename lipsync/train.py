@@ -595,7 +595,7 @@ class _Run:
         device = next(self.model.parameters()).device
         try:
             state = torch.load(path, map_location=device, weights_only=True)
-            identity = state["identity"]
+            identity = dict(state["identity"])
         except Exception as error:  # torch.load raises nearly anything on a damaged file
             reason = (str(error).splitlines() or ["?"])[0]
             raise BadCheckpoint(

@@ -358,7 +358,7 @@ def read_clip(row: Recording, aligner: Aligner) -> Clip:
         raise BadAudio("the file is missing", where=where, remedy="check the column audio")
     try:
         seconds = soundfile.info(where).duration
-    except (soundfile.SoundFileError, RuntimeError):
+    except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError):
         seconds = 0.0  # reading it says what is wrong
     if seconds > MAX_SECONDS:
         raise BadAudio(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from clips.errors import BadParams
-from visemes.inventory import read_yaml
+from clips.files import read_yaml
 
 T = TypeVar("T")
 

@@ -31,6 +31,7 @@ from clips.errors import BadInput
 from clips.store import CLIP_SCHEMA, REJECTS, read_rows, to_row, write_table
 from clips.store import REJECT_SCHEMA as _REJECT_SCHEMA
 from pipelines.executors import Share, execute, own_share
+from pipelines.times import note
 
 try:
     import fcntl
@@ -154,6 +155,7 @@ def run_partitions(
     _say(stage, done, out, share)
     if share:
         return done
+    note(done.rows, done.seconds, len(tasks), reused)
     total = done.rows + rejects.total()
     if total and rejects.total() > max_rejects * total:
         raise BadInput(

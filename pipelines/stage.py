@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clips import BadParams, VisemillError
 from pipelines.params import FILE, load_value
+from pipelines.times import write_times
 
 DATA = Path("datasets")
 
@@ -31,6 +32,7 @@ def exit_with(main: Callable[[], None]) -> None:
         main = importlib.import_module(module.name).main
     try:
         main()
+        write_times("-".join([Path(sys.argv[0]).stem, *sys.argv[1:]]))
     except VisemillError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -24,8 +24,10 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def one_worker(monkeypatch):
+def one_worker_without_a_model(monkeypatch, tmp_path):
+    """In a folder where `make repro` has not trained the aligner `neural`: by pocketsphinx."""
     monkeypatch.setenv("VISEMILL_WORKERS", "1")
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

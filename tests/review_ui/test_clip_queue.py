@@ -92,7 +92,7 @@ def test_without_triage_the_remedy_is_named(tmp_path):
     write_table(tmp_path, [row(1)])
     path = tmp_path / "triage" / "recordings" / "part-0000.parquet"
     pq.write_table(pq.read_table(path).drop(["lot"]), path)
-    with pytest.raises(BadInput, match="dvc repro triage"):
+    with pytest.raises(BadInput, match="run the stage again"):
         Queue.from_folder(tmp_path)
 
 
