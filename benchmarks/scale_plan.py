@@ -72,16 +72,15 @@ def main() -> None:
         size = cost.bytes / 1e6
         print(
             f"| {stage} | {cost.shared:.1f} | {cost.alone:.2f} | {size:.0f}"
-            f" | {objects(cost, args.minutes):.0f} | {shared:.1f} | {alone:.1f} |"
+            f" | {cost.objects:.0f} | {shared:.1f} | {alone:.1f} |"
         )
     print(f"| whole | | | | | {total(plan, 0):.1f} | {total(plan, 1):.1f} |")
     sweep = {}
     for workers in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512):
         sweep[workers] = simulate(costs, args.hours, workers, args.minutes)
-        whole = total(sweep[workers], 0) + total(sweep[workers], 1)
-        print(
-            f"{workers:4d} workers: {whole:8.1f} hours, {total(sweep[workers], 1) / whole:.0%} alone"
-        )
+        alone = total(sweep[workers], 1)
+        whole = total(sweep[workers], 0) + alone
+        print(f"{workers:4d} workers: {whole:8.1f} hours, {alone / whole:.0%} of them alone")
     if args.picture:
         draw(plan, sweep, args)
 
@@ -104,11 +103,6 @@ def cost_of(stage: str, small: dict, large: dict) -> Cost:
     if stage in ALONE:
         return Cost(0.0, busy + dvc, size, per_hour("objects"))
     return Cost(max(0.0, busy - again), again + dvc, size, per_hour("objects"))
-
-
-def objects(cost: Cost, minutes: float) -> float:
-    """Files in an hour when a partition holds so many minutes; measured with 9 on the average."""
-    return cost.objects * 9 / minutes
 
 
 def simulate(
