@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +37,8 @@ SCALE = 10.0
 """What the network sees as 1 (dB)."""
 
 _EPSILON = 1e-5  # torch's, under the root of each normalization's variance
+
+_MOST_BYTES = 64 << 20  # of a model that is read; ours have 2 MB
 
 
 def acoustic_features(audio: np.ndarray) -> np.ndarray:
@@ -130,8 +134,7 @@ def load_model(path: str | Path) -> AcousticModel:
             remedy=f"`make repro` trains it, or: {TRAINING}",
         )
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = _read_arrays(path)
         if tuple(arrays.pop("sounds")) != SOUNDS:
             raise ValueError("it tells other sounds apart")
         prior = arrays.pop("prior")
@@ -157,3 +160,19 @@ def _convolved(x: np.ndarray, weights: np.ndarray, bias: np.ndarray, step: int) 
         out += padded[tap * step : tap * step + count] @ weights[tap]
     out += bias
     return np.maximum(out, 0, out=out)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a .npz file; ValueError if they claim more than a model of ours could have."""
+    claimed = 0
+    with zipfile.ZipFile(path) as box:
+        for info in box.infolist():
+            with box.open(info) as member:
+                if np.lib.format.read_magic(member) != (1, 0):
+                    raise ValueError(f"{info.filename} is no array of ours")
+                shape, _, kind = np.lib.format.read_array_header_1_0(member)
+            claimed += max(info.file_size, math.prod(shape) * kind.itemsize)
+    if claimed > _MOST_BYTES:
+        raise ValueError(f"its arrays claim {claimed} bytes")
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}

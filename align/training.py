@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -44,7 +45,8 @@ class AcousticParams:
     slope, of a smooth bend of the channel, and of level and bend of each sound. snr_db: the range
     of the noise under the loud frames. reverberant: share of sequences in a room.
     adapt_steps, adapt_rate: batches (of half the size; half of each is the corpus's own) and top
-    learning rate of an adaptation.
+    learning rate of an adaptation. hours: the most speech that is learned from; of more, clips
+    are drawn.
     """
 
     epochs: int = 5
@@ -63,6 +65,7 @@ class AcousticParams:
     reverberant: float = 0.7
     adapt_steps: int = 150
     adapt_rate: float = 1e-3
+    hours: float = 4.0
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch, self.channels, self.adapt_steps) < 1:
@@ -71,12 +74,24 @@ class AcousticParams:
             raise ValueError(f"frames is {self.frames}, not an even number")
 
 
+class Store(Protocol):
+    """Frames outside memory, such as lipsync.frame_file.FrameFile."""
+
+    def append(self, rows: np.ndarray) -> None:
+        """Adds frames, shape (any, 40)."""
+
+    def gather(self, places: np.ndarray) -> np.ndarray:
+        """The frames at `places` (sequences, length), each sequence rising by 0 or 1."""
+
+    def __len__(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Speech:
     """Clips as frames: mel (N, 40) float16, states (N,) int16, and each clip's first frame (and N
-    at the end) in `offsets`."""
+    at the end) in `offsets`. mel: an array, or a Store."""
 
-    mel: np.ndarray
+    mel: np.ndarray | Store
     states: np.ndarray
     offsets: np.ndarray
 
@@ -86,16 +101,18 @@ class Speech:
         return len(self.mel) * FRAME / 16_000 / 60
 
 
-def collect(clips: Iterable[Clip]) -> Speech:
-    """The frames of clips with phones. Raises BadInput if there are no clips."""
+def collect(clips: Iterable[Clip], store: Store | None = None) -> Speech:
+    """The frames of clips with phones; their mel bands in `store` if there is one, which must be
+    empty. Raises BadInput if there are no clips."""
     mel, states = [], []
     for clip in clips:
-        mel.append(acoustic_features(clip.audio).astype(np.float16))
+        bands = acoustic_features(clip.audio).astype(np.float16)
+        (mel if store is None else store).append(bands)
         states.append(frame_states(clip))
-    if not mel:
+    if not states:
         raise BadInput("there is no speech to train on", remedy="run the stages before this one")
-    offsets = np.cumsum([0, *map(len, mel)])
-    return Speech(np.concatenate(mel), np.concatenate(states), offsets)
+    offsets = np.cumsum([0, *map(len, states)])
+    return Speech(np.concatenate(mel) if store is None else store, np.concatenate(states), offsets)
 
 
 def frame_states(clip: Clip) -> np.ndarray:
@@ -208,15 +225,16 @@ class _Source:
     """Speech on the device, from which sequences are cut."""
 
     def __init__(self, speech: Speech, device: torch.device) -> None:
-        self.mel = torch.from_numpy(speech.mel).to(device)
-        self.states = torch.from_numpy(speech.states.astype(np.int64)).to(device)
+        in_memory = isinstance(speech.mel, np.ndarray)
+        self.mel = torch.from_numpy(speech.mel).to(device) if in_memory else speech.mel
+        self.states = torch.from_numpy(speech.states).to(device)
         self.offsets = torch.from_numpy(np.asarray(speech.offsets, np.int64)).to(device)
 
     def draw(
         self, count: int, frames: int, rng: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """mel (count, frames, 40), states (count, frames), which frames are inside their clip."""
-        device = self.mel.device
+        device = self.states.device
         middle = torch.rand(count, generator=rng, device=device, dtype=torch.float64)
         middle = (middle * len(self.mel)).long()
         clip = torch.searchsorted(self.offsets, middle, right=True) - 1
@@ -225,7 +243,11 @@ class _Source:
         places = start[:, None] + torch.arange(frames, device=device)
         inside = places < end[:, None]
         places = places.clamp_max(len(self.mel) - 1)
-        return self.mel[places].float(), self.states[places], inside
+        if isinstance(self.mel, torch.Tensor):
+            mel = self.mel[places]
+        else:
+            mel = torch.from_numpy(self.mel.gather(places.cpu().numpy())).to(device)
+        return mel.float(), self.states[places].long(), inside
 
 
 def augment(

@@ -12,6 +12,7 @@ import numpy as np
 from lipsync.errors import BadModel
 from lipsync.features import FEATURES, HOP, RATE, FeatureStream, features
 from lipsync.step import Step, read_weights
+from lipsync.untrusted import read_graph
 from visemes.classes import CLASSES, LETTERS
 
 if TYPE_CHECKING:
@@ -215,21 +216,20 @@ class _OnnxNetwork:
         import onnxruntime
 
         remedy = "give a model that `visemill` has written"
-        if not Path(path).is_file():
-            raise BadModel("does not exist", where=str(path), remedy=remedy)
+        graph = read_graph(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # the network is too small to gain from more
         options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                graph, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its exceptions have no common base that is public
             reason = (str(error).splitlines() or ["?"])[0]
             raise BadModel(
                 f"cannot be read as ONNX ({reason})", where=str(path), remedy=remedy
             ) from error
-        shapes = {i.name: i.shape[-1] for i in self._session.get_inputs()}
+        shapes = {i.name: (i.shape or [0])[-1] for i in self._session.get_inputs()}
         about = self._session.get_modelmeta().custom_metadata_map
         expected = {"features": FEATURES, "h1": _HIDDEN, "h2": _HIDDEN}
         if shapes != expected or about.get("classes", "").split() != list(CLASSES):

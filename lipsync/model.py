@@ -65,7 +65,7 @@ class CherryNet(nn.Module):
         self, place: int, x: torch.Tensor, state: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         x = self.net[place - 1](x)
-        if self.training and state is None and x.device.type == "cpu":
-            out = run_gru(self.net[place], x)
+        if self.training and x.device.type == "cpu":
+            out = run_gru(self.net[place], x, state)
             return out, out[:, -1][None]
         return self.net[place](x, state)

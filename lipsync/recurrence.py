@@ -11,13 +11,15 @@ import torch
 from torch import nn
 
 
-def run_gru(gru: nn.GRU, x: torch.Tensor) -> torch.Tensor:
-    """Outputs (batch, frames, hidden) of a one-layer GRU, from a state of zeros.
+def run_gru(gru: nn.GRU, x: torch.Tensor, state: torch.Tensor | None = None) -> torch.Tensor:
+    """Outputs (batch, frames, hidden) of a one-layer GRU.
 
-    x: (batch, frames, inputs). Differentiable in x and in the weights of `gru`, once.
+    x: (batch, frames, inputs). state: (1, batch, hidden) before the first frame; zeros if None.
+    Differentiable in x and in the weights of `gru`, once; not in the state.
     """
     out = _Recurrence.apply(
         x.transpose(0, 1).contiguous(),
+        state,
         gru.weight_ih_l0,
         gru.weight_hh_l0,
         gru.bias_ih_l0,
@@ -33,7 +35,7 @@ class _Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, w, u, wb, ub):
+    def forward(ctx, x, state, w, u, wb, ub):
         frames, batch, _ = x.shape
         hidden = u.shape[1]
         two = 2 * hidden
@@ -43,6 +45,8 @@ class _Recurrence(torch.autograd.Function):
         n = torch.addmm(wb[two:], flat, w[two:].T).view(frames, batch, hidden)
         un = torch.empty_like(n)
         h = x.new_zeros(frames + 1, batch, hidden)
+        if state is not None:
+            h[0] = state[0]
         u_rz, u_n, b_n = u[:two].T.contiguous(), u[two:].T.contiguous(), ub[two:]
         parts = (rz, rz[..., :hidden], rz[..., hidden:], n, un, h[:-1], h[1:])
         for rz_t, r_t, z_t, n_t, un_t, before, after in zip(*(part.unbind(0) for part in parts)):
@@ -82,4 +86,4 @@ class _Recurrence(torch.autograd.Function):
         dub = to_h.sum(0)
         du, dub = (torch.cat([d[hidden:], d[:hidden]]) for d in (du, dub))
         dx = (to_x @ w).view(frames, batch, -1) if ctx.needs_input_grad[0] else None
-        return dx, to_x.T @ flat, du, to_x.sum(0), dub
+        return dx, None, to_x.T @ flat, du, to_x.sum(0), dub

@@ -1,15 +1,17 @@
 """Training the network, from feature tables to weights; read it from top to bottom.
 
-All frames lie on the device. A batch is a few indexed reads and some arithmetic on all its
-sequences at once: where to cut (`Sampler`), what the microphone and the room do to the sound
-(`augment`), deltas, labels moved by the lookahead. No file is read and no loop runs over samples
-while it trains.
+All frames lie on the device, or, on a CPU, in a file. A batch is a few indexed reads and some
+arithmetic on all its sequences at once: where to cut (`Sampler`), what the microphone and the room
+do to the sound (`augment`), deltas, labels moved by the lookahead. No table is read and no loop
+runs over samples while it trains.
 
     python -m lipsync.train --features 'features/*.parquet' --out models
+    torchrun --nproc-per-node 4 -m lipsync.train --features 'features/*.parquet' --out models
 
-The same seed, data, device and number of threads give the same weights, bit for bit on a CPU,
-also when a run was stopped and went on from its checkpoint: every epoch draws from numbers of
-its own, hash(seed, epoch).
+The second line trains on four GPUs (or, without any, in four processes), each with a quarter of
+every batch. The same seed, data, device and number of threads and processes give the same weights,
+bit for bit on a CPU, also when a run was stopped and went on from its checkpoint: every epoch draws
+from numbers of its own, hash(seed, epoch).
 """
 
 from __future__ import annotations
@@ -30,12 +32,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
 
 from lipsync.dataset import Corpus, load_feature_tables
 from lipsync.errors import BadCheckpoint, BadFeatures, BadInput
 from lipsync.export import save_cherry, save_onnx
 from lipsync.features import AFTER, BEFORE, FLOOR, inner_deltas
+from lipsync.frame_file import FrameFile
 from lipsync.model import LOOKAHEAD, OUTPUTS, CherryNet
 from visemes.classes import CLASSES
 
@@ -51,6 +56,7 @@ IGNORED = -100
 
 _SPREADS = (
     "gain_db", "tilt_db", "band_db", "noise_tilt_db", "noise_flutter_db", "tract", "contrast",
+    "masked_bands", "masked_frames", "soften", "patience",
 )  # fmt: skip
 
 
@@ -65,7 +71,12 @@ class TrainParams:
     bands, as tilt_db; noise_flutter_db: how much that noise varies from frame to frame. tract:
     standard deviation of the logarithm of the vocal tract's length, per sequence (0.1: a third of
     the sequences sound over 10 % longer or shorter). contrast: likewise of the spectral contrast
-    around each frame's mean. lip_weight: how much more a frame of F or M counts. balance: how far
+    around each frame's mean. masked_bands, masked_frames: the most bands in a row, and frames in a
+    row, that the noise takes per sequence (SpecAugment: Park et al. 2019). soften: a target is the
+    mean of the labels this many frames to either side. carry: the chance that a sequence goes on
+    where the one before it ended, with the state of the network: clips follow each other without
+    a gap then, and no sequence is padded. patience: it ends after this many epochs without a
+    better one; 0: never. lip_weight: how much more a frame of F or M counts. balance: how far
     the frequencies of the classes are taken out again when training is done (0 not at all, 1 as
     if all were equally frequent), see `balanced`.
     """
@@ -86,6 +97,11 @@ class TrainParams:
     noise_flutter_db: float = 0.0
     tract: float = 0.0
     contrast: float = 0.0
+    masked_bands: int = 0
+    masked_frames: int = 0
+    soften: int = 0
+    carry: float = 0.0
+    patience: int = 0
     lip_weight: float = 1.0
     balance: float = 0.0
     seed: int = 1
@@ -105,6 +121,8 @@ class TrainParams:
             wrong = f"{', '.join(_SPREADS)} must not be negative"
         elif not 0 <= self.balance <= 1:
             wrong = "balance must be in 0..1"
+        elif not 0 <= self.carry <= 1:
+            wrong = "carry must be in 0..1"
         elif self.noise_low_db > self.noise_high_db:
             wrong = "noise_low_db must not be above noise_high_db"
         elif self.device not in ("auto", "cpu", "cuda"):
@@ -125,11 +143,23 @@ class Trained:
 # ---------------------------------------------------------------- batches
 
 
+Sequences = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""Mel (batch, length + 3, 13) with the neighbours that deltas need, whether each of those frames
+counts, and the target of each output (batch, length)."""
+
+
 class Frames:
-    """A corpus on the device: mel (N, 13), labels (N,), first and end frame of each clip."""
+    """A corpus on the device: mel (N, 13), labels (N,), first and end frame of each clip.
+
+    On a CPU, mel bands that lie in a file stay there.
+    """
 
     def __init__(self, corpus: Corpus, device: torch.device) -> None:
-        self.mel = torch.from_numpy(corpus.mel.copy()).to(device)
+        self.mel: torch.Tensor | FrameFile
+        if isinstance(corpus.mel, FrameFile) and device.type == "cpu":
+            self.mel = corpus.mel
+        else:
+            self.mel = torch.from_numpy(corpus.mel[:].copy()).to(device)
         self.labels = torch.from_numpy(corpus.visemes.copy()).to(device)
         offsets = torch.from_numpy(corpus.offsets.copy()).to(device)
         self.first, self.end = offsets[:-1], offsets[1:]
@@ -138,14 +168,9 @@ class Frames:
     def __len__(self) -> int:
         return len(self.mel)
 
-    def cut(
-        self, clip: torch.Tensor, start: torch.Tensor, length: int
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Sequences of `length` frames of the given clips, from the given frames on.
-
-        Returns mel (batch, length + 3, 13) with the neighbours that deltas need, whether each of
-        those frames lies inside its clip, and the target of each output (batch, length).
-        """
+    def cut(self, clip: torch.Tensor, start: torch.Tensor, length: int) -> Sequences:
+        """Sequences of `length` frames of the given clips, from the given frames on. What lies
+        outside the clip does not count."""
         steps = torch.arange(-BEFORE, length + AFTER, device=self.device)
         places = start[:, None] + steps
         inside = (places >= self.first[clip, None]) & (places < self.end[clip, None])
@@ -153,7 +178,17 @@ class Frames:
         inner = slice(BEFORE, -AFTER)
         named = self.labels[(places[:, inner] - LOOKAHEAD).clamp_min(0)].long()
         counts = inside[:, inner] & (steps[inner] >= LOOKAHEAD)
-        return self.mel[places], inside, torch.where(counts, named, IGNORED)
+        if isinstance(self.mel, FrameFile):
+            mel = torch.from_numpy(self.mel.gather(places.numpy()))
+        else:
+            mel = self.mel[places]
+        return mel, inside, torch.where(counts, named, IGNORED)
+
+    def read(self, places: torch.Tensor) -> Sequences:
+        """Sequences of the frames at `places` (batch, length + 3), all of which count."""
+        named = self.labels[places[:, BEFORE:-AFTER]].long()
+        target = functional.pad(named, (LOOKAHEAD, 0), value=IGNORED)[:, : named.shape[1]]
+        return self.mel[places], torch.ones_like(places, dtype=torch.bool), target
 
 
 class Sampler:
@@ -186,6 +221,32 @@ class Sampler:
         start = frames.first[clip] + (share.clamp(0, 1) * room.clamp_min(0)).round().long()
         return zip(clip.split(self.params.batch), start.split(self.params.batch))
 
+    def sequences(self, rng: torch.Generator, rows: slice) -> Iterator[Sequences]:
+        """The sequences of an epoch, a batch at a time; of each batch those in `rows`."""
+        for clip, start in self.epoch(rng):
+            yield self.frames.cut(clip[rows], start[rows], self.params.frames)
+
+
+class Stream:
+    """Which sequences an epoch sees when state is carried: all clips in one line, in any order,
+    cut into as many rows as a batch has. A batch is the next sequence of every row."""
+
+    def __init__(self, frames: Frames, params: TrainParams) -> None:
+        self.frames, self.params = frames, params
+        self.batches = math.ceil(len(frames) / (params.batch * params.frames))
+
+    def sequences(self, rng: torch.Generator, rows: slice) -> Iterator[Sequences]:
+        """The sequences of an epoch, a batch at a time; of each batch those in `rows`."""
+        frames, device, length = self.frames, self.frames.device, self.params.frames
+        order = torch.randperm(len(frames.first), generator=rng, device=device)
+        lengths = (frames.end - frames.first)[order]
+        moved = frames.first[order] - (lengths.cumsum(0) - lengths)
+        line = torch.arange(len(frames), device=device) + moved.repeat_interleave(lengths)
+        steps = torch.arange(-BEFORE, length + AFTER, device=device)
+        row = torch.arange(self.params.batch, device=device)[rows, None] * self.batches * length
+        for batch in range(self.batches):
+            yield frames.read(line[(row + batch * length + steps) % len(frames)])
+
 
 def augment(mel: torch.Tensor, params: TrainParams, rng: torch.Generator) -> torch.Tensor:
     """Mel bands (batch, frames, 13) in dB as other microphones in other rooms would give them.
@@ -214,9 +275,18 @@ def augment(mel: torch.Tensor, params: TrainParams, rng: torch.Generator) -> tor
         noise = noise + params.noise_tilt_db * normal(batch, 1, 1) * slope
     if params.noise_flutter_db:
         noise = noise + params.noise_flutter_db * normal(batch, frames, bands)
+    sound = mel + change
+    for most, axis in ((params.masked_frames, 1), (params.masked_bands, 2)):
+        if most:
+            place, width = torch.rand((2, batch), generator=rng, device=mel.device)
+            width = (width * (most + 1)).floor().clamp_max(mel.shape[axis])
+            first = (place * (mel.shape[axis] + 1 - width)).floor()[:, None]
+            steps = torch.arange(mel.shape[axis], device=mel.device)
+            gone = (steps >= first) & (steps < first + width[:, None])
+            sound = torch.where(gone.unsqueeze(3 - axis), 10.0 * math.log10(FLOOR), sound)
     # 10·log10(10^(a/10) + 10^(b/10)), without leaving float32's range.
     scale = math.log(10.0) / 10.0
-    sum_db = torch.logaddexp((mel + change) * scale, noise * scale) / scale
+    sum_db = torch.logaddexp(sound * scale, noise * scale) / scale
     return sum_db.clamp_min(10.0 * math.log10(FLOOR))
 
 
@@ -257,6 +327,7 @@ def train(
     *,
     checkpoint: str | Path | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
+    team: Team | None = None,
 ) -> Trained:
     """Trains a network on `corpus`; `valid` chooses the best epoch by frame accuracy.
 
@@ -264,7 +335,8 @@ def train(
     from there, reporting the epochs already done again first; the result is the same.
     on_epoch gets {"epoch", "loss", "learning_rate", "valid_loss", "valid_accuracy", "seconds",
     "frames_per_second"} after each epoch; without clips in `valid`, its two numbers are missing
-    and the last epoch is the best.
+    and the last epoch is the best. team: the processes that share the work, see `Team.joined`;
+    each of them calls this with the same arguments and gets the same network.
     Raises BadFeatures if there is nothing to train on, BadCheckpoint if the file is of another run.
     """
     if not corpus.frames:
@@ -277,7 +349,7 @@ def train(
         _seed(params, "weights")
         model = CherryNet(params.dropout).to(device)
         frames = Frames(corpus, device)
-        sampler = Sampler(frames, params)
+        sampler = Stream(frames, params) if params.carry else Sampler(frames, params)
         fit_normalization(model, sampler, params)
         optimizer = torch.optim.AdamW(
             model.parameters(),
@@ -291,12 +363,15 @@ def train(
             run.restore(Path(checkpoint))
             for row in run.history:
                 on_epoch(row)
+        team = team or Team()
         for epoch in range(len(run.history), params.epochs):
-            row = _one_epoch(run, sampler, epoch)
+            if params.patience and run.waited() >= params.patience:
+                break
+            row = _one_epoch(run, sampler, epoch, team)
             if check is not None:
                 row |= check.measure(model)
             run.keep(row)
-            if checkpoint is not None:
+            if checkpoint is not None and team.rank == 0:
                 run.save(Path(checkpoint))
             on_epoch(row)
         best, last = _on_cpu(model, run.best), _on_cpu(model, model.state_dict())
@@ -315,7 +390,7 @@ def balanced(model: CherryNet, corpus: Corpus, params: TrainParams) -> CherryNet
     return model
 
 
-def fit_normalization(model: CherryNet, sampler: Sampler, params: TrainParams) -> None:
+def fit_normalization(model: CherryNet, sampler: Sampler | Stream, params: TrainParams) -> None:
     """Sets the normalization's mean and variance from augmented frames, once and for good.
 
     They stay as they are while it trains: padding never touches them, and training and
@@ -323,8 +398,7 @@ def fit_normalization(model: CherryNet, sampler: Sampler, params: TrainParams) -
     """
     rng = _generator(params, "normalization", sampler.frames.device)
     total = square = count = 0.0
-    for batch, (clip, start) in enumerate(sampler.epoch(rng)):
-        mel, inside, _ = sampler.frames.cut(clip, start, params.frames)
+    for batch, (mel, inside, _) in enumerate(sampler.sequences(rng, slice(None))):
         x = network_input(augment(mel, params, rng), inside)
         x = x[inside[:, BEFORE:-AFTER]].double()
         total, square, count = total + x.sum(0), square + (x * x).sum(0), count + len(x)
@@ -345,26 +419,57 @@ def learning_rate(step: int, steps: int, top: float) -> float:
     return low + (high - low) * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def _one_epoch(run: _Run, sampler: Sampler, epoch: int) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Team:
+    """The processes that train together, and which of them this is, from 0."""
+
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def joined(cls, device: str) -> Team:
+        """The team that torchrun started, on a GPU each or, without any, on the CPU; alone where
+        it did not. Leave it with torch.distributed.destroy_process_group()."""
+        if "RANK" not in os.environ:
+            return cls()
+        gpu = device != "cpu" and torch.cuda.is_available()
+        if gpu:
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        torch.distributed.init_process_group("nccl" if gpu else "gloo")
+        return cls(torch.distributed.get_rank(), torch.distributed.get_world_size())
+
+    def wrapped(self, model: CherryNet) -> nn.Module:
+        """The network, whose gradients are the team's mean."""
+        return DistributedDataParallel(model) if self.size > 1 else model
+
+
+def _one_epoch(run: _Run, sampler: Sampler | Stream, epoch: int, team: Team) -> dict[str, float]:
     """Trains for one epoch. Returns its row, without the validation."""
-    params, model, frames = run.params, run.model, sampler.frames
-    rng = _generator(params, f"epoch {epoch}", frames.device)
-    _seed(params, f"epoch {epoch}")  # dropout draws from torch's own generators
-    weight = torch.ones(OUTPUTS, device=frames.device)
+    params, model, device = run.params, run.model, sampler.frames.device
+    rng = _generator(params, f"epoch {epoch}", device)
+    changes = rng  # what happens to the sound: in each process something else
+    if team.size > 1:
+        changes = _generator(params, f"epoch {epoch} of {team.rank}", device)
+    _seed(params, f"epoch {epoch} of {team.rank}" if team.rank else f"epoch {epoch}")  # dropout
+    weight = torch.ones(OUTPUTS, device=device)
     weight[list(LIPS)] = params.lip_weight
-    model.train()
+    network = team.wrapped(model.train())
     model.norm.eval()
-    losses = torch.zeros((), dtype=torch.float64, device=frames.device)
-    seen = torch.zeros((), dtype=torch.int64, device=frames.device)
+    losses = torch.zeros((), dtype=torch.float64, device=device)
+    seen = torch.zeros((), dtype=torch.int64, device=device)
     steps, began = params.epochs * sampler.batches, time.perf_counter()
-    for batch, (clip, start) in enumerate(sampler.epoch(rng)):
+    states: tuple[torch.Tensor, ...] = ()
+    rows = slice(team.rank, None, team.size)
+    for batch, (mel, inside, target) in enumerate(sampler.sequences(rng, rows)):
         rate = learning_rate(epoch * sampler.batches + batch, steps, params.learning_rate)
         for group in run.optimizer.param_groups:
             group["lr"] = rate
-        mel, inside, target = frames.cut(clip, start, params.frames)
-        x = network_input(augment(mel, params, rng), inside)
-        logits, _, _ = model(x)
-        loss = mean_loss(logits, target, weight)
+        if states:
+            kept = torch.rand((len(mel), 1), generator=changes, device=device) < params.carry
+            states = tuple(state.detach() * kept for state in states)
+        logits, *after = network(network_input(augment(mel, params, changes), inside), *states)
+        states = tuple(after) if params.carry else ()
+        loss = mean_loss(logits, target, weight, params.soften)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), params.clip_norm)
@@ -378,17 +483,29 @@ def _one_epoch(run: _Run, sampler: Sampler, epoch: int) -> dict[str, float]:
         "loss": mean,
         "learning_rate": rate,
         "seconds": seconds,
-        "frames_per_second": count / seconds,
+        "frames_per_second": team.size * count / seconds,
     }
 
 
-def mean_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted mean of the cross entropy over the outputs that count; 0 if none does."""
-    total = functional.cross_entropy(
-        logits.flatten(0, 1), target.flatten(), weight, ignore_index=IGNORED, reduction="sum"
-    )
-    counted = torch.where(target == IGNORED, 0.0, weight[target.clamp_min(0)]).sum()
-    return total / counted.clamp_min(1.0)
+def mean_loss(
+    logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, soften: int = 0
+) -> torch.Tensor:
+    """Weighted mean of the cross entropy over the outputs that count; 0 if none does.
+
+    soften: the target of an output is the mean of the targets this many outputs to either side.
+    """
+    counts = target != IGNORED
+    named = target.clamp_min(0)
+    weights = torch.where(counts, weight[named], 0.0)
+    if soften:
+        chosen = functional.one_hot(named, logits.shape[2]) * counts[..., None].to(logits)
+        near = functional.avg_pool1d(chosen.mT, 2 * soften + 1, stride=1, padding=soften).mT
+        share = near / near.sum(2, keepdim=True).clamp_min(1e-6)
+        losses = -(share * logits.log_softmax(2)).sum(2)
+    else:
+        flat = functional.cross_entropy(logits.flatten(0, 1), named.flatten(), reduction="none")
+        losses = flat.view_as(weights)
+    return (losses * weights).sum() / weights.sum().clamp_min(1.0)
 
 
 class Validation:
@@ -453,6 +570,11 @@ class _Run:
         if row.get("valid_accuracy", math.inf) > before:
             self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
 
+    def waited(self) -> int:
+        """Epochs since the best one."""
+        reached = [row.get("valid_accuracy", math.inf) for row in self.history]
+        return reached[::-1].index(max(reached)) if reached and max(reached) < math.inf else 0
+
     def save(self, path: Path) -> None:
         buffer = io.BytesIO()
         state = {
@@ -473,7 +595,7 @@ class _Run:
         device = next(self.model.parameters()).device
         try:
             state = torch.load(path, map_location=device, weights_only=True)
-            identity = state["identity"]
+            identity = dict(state["identity"])
         except Exception as error:  # torch.load raises nearly anything on a damaged file
             reason = (str(error).splitlines() or ["?"])[0]
             raise BadCheckpoint(
@@ -563,16 +685,21 @@ def _train_files(args: argparse.Namespace) -> None:
         raise BadFeatures(
             f"no file matches {' '.join(args.features)}", remedy="put the pattern in quotes"
         )
-    corpus = load_feature_tables(tables, "train")
-    valid = load_feature_tables(tables, "valid")
+    corpus, valid = (load_feature_tables(tables, split, args.out) for split in ("train", "valid"))
     print(f"{corpus.frames:,} frames of {len(corpus)} clips to train on, {valid.frames:,} valid")
+    team = Team.joined(params.device)
     trained = train(
         corpus,
         valid,
         params,
         checkpoint=args.out / "checkpoint.pt",
-        on_epoch=lambda row: print(_line(row), flush=True),
+        on_epoch=lambda row: print(_line(row), flush=True) if team.rank == 0 else None,
+        team=team,
     )
+    if team.size > 1:
+        torch.distributed.destroy_process_group()
+    if team.rank:
+        return
     save_cherry(trained.best, args.out / "best.pt")
     save_cherry(trained.last, args.out / "last.pt")
     save_onnx(trained.best, args.out / "visemill.onnx")

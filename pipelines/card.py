@@ -110,10 +110,11 @@ def _card(description: dict, counts: dict, seconds: dict, speakers: dict) -> str
         "## How to read it",
         "",
         "```python",
-        "import webdataset, datasets, pandas",
-        'clips = webdataset.WebDataset("webdataset/train-espeak-0000.tar")  # .flac .json .npy',
+        "import glob, webdataset, datasets, pandas",
+        'clips = webdataset.WebDataset(sorted(glob.glob("webdataset/train-*.tar")))  # .flac .json'
+        " .npy",
         'table = datasets.load_dataset("parquet", data_files="parquet/train-*.parquet")',
-        'curves = pandas.read_parquet("curves/train-espeak-0000.parquet")  # hard, soft (12),'
+        'curves = pandas.read_parquet(glob.glob("curves/*.parquet")[0])  # hard, soft (12),'
         " curves (52) for each picture",
         'sums = pandas.read_parquet("manifest.parquet")  # SHA-256 of each sample and shard',
         "```",

@@ -20,6 +20,9 @@ VERBS = {
     "compare": ("pipelines.compare_command", "two tracks, or a track and phones, measured"),
     "review": ("pipelines.review_command", "the review page; commit publishes decisions"),
     "preview": ("pipelines.preview_command", "a film, GIF or page of mouths moving to the sound"),
+    "report": ("pipelines.report_command", "reports/index.html: what this run made"),
+    "freeze": ("pipelines.freeze_command", "shards of this export stay as they are"),
+    "publish": ("pipelines.publish_command", "the export at an address to train from"),
     "inputs": ("pipelines.inputs_command", "what this machine adds to the default run"),
 }
 """Each verb's module has add_arguments(parser) and run(args) -> exit status."""

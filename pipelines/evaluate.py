@@ -1,7 +1,8 @@
 """Stage `evaluate`: the model on voices and sentences it never saw, and on hand-labelled speech.
 
-Writes metrics/evaluate.json, plots/confusion.csv and reports/index.html. The rival's weights, if
-this run was given any, are measured on the same clips.
+Writes metrics/evaluate.json, plots/confusion.csv, and in reports/evaluation/ the model's card and
+pictures, which `visemill report` puts into its page. The rival's weights, if this run was given
+any, are measured on the same clips.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from clips import from_flac
+from clips.audio import to_flac
 from clips.segment import RATE, Segment
 from clips.store import read_rows
 from lipsync.dataset import load_feature_tables
@@ -27,7 +30,8 @@ from pipelines.conditions import AS_RECORDED, Condition, conditions
 from pipelines.inputs import TRUTH, folders_in, rival_model
 from pipelines.model_card import model_card
 from pipelines.params import load_params, load_value
-from pipelines.report import Example, write_report
+from pipelines.pictures import draw_clip, draw_confusion, draw_curves
+from pipelines.runner import WORK
 from pipelines.stage import DATA, exit_with
 from pipelines.train import MODELS
 from pipelines.truth import TruthClip, read_truth
@@ -37,7 +41,7 @@ from visemes.frames import HOP, to_segments
 from visemes.frames import frame_classes as label_classes
 from visemes.inventory import load_inventory
 
-METRICS, PLOTS, REPORTS = Path("metrics"), Path("plots"), Path("reports")
+METRICS, PLOTS, EVALUATION = Path("metrics"), Path("plots"), Path("reports/evaluation")
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,20 @@ class EvaluateParams:
     rooms: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True)
+class Example:
+    """A clip to look at: its sound, labels, and what the model showed."""
+
+    clip_id: str
+    text: str
+    audio: np.ndarray
+    phones: tuple[Segment, ...]
+    visemes: tuple[Segment, ...]
+    predicted: tuple[Segment, ...]
+
+
 def run() -> None:
-    """Measures everything and writes the report."""
+    """Measures everything and writes the figures."""
     params = load_params("evaluate", EvaluateParams)
     mouths = load_params("visemes", VisemesParams)
     inventory = load_inventory(mouths.inventory)
@@ -64,7 +80,8 @@ def run() -> None:
         models["cherry"] = Model.load(rival)
     metrics: dict[str, dict] = {"held_out": {}, "truth": {}}
     tallies: dict[str, Tally] = {}
-    held_out = load_feature_tables(sorted((DATA / "export/features").glob("*.parquet")), "test")
+    tables = sorted((DATA / "export/features").glob("*.parquet"))
+    held_out = load_feature_tables(tables, "test", WORK / "evaluate")
     for name, model in models.items() if len(held_out) else ():
         counts = tallies[f"{name} on held-out clips"] = measure_held_out(model, held_out)
         metrics["held_out"][name] = counts.figures()
@@ -84,11 +101,26 @@ def run() -> None:
     shown = next((counts for name, counts in tallies.items() if "visemill" in name), Tally())
     _write_confusion(PLOTS / "confusion.csv", shown)
     history = json.loads((MODELS / "history.json").read_text())
-    REPORTS.mkdir(exist_ok=True)
+    shutil.rmtree(EVALUATION, ignore_errors=True)
+    EVALUATION.mkdir(parents=True)
     data = json.loads((DATA / "export" / "dataset.json").read_text("utf-8"))
     card = model_card(data, load_value("train"), metrics)
-    (REPORTS / "model-card.md").write_text(card, encoding="utf-8")
-    write_report(REPORTS, metrics, tallies, example_of(models["visemill"]), history)
+    (EVALUATION / "model-card.md").write_text(card, encoding="utf-8")
+    _draw(tallies, history, example_of(models["visemill"]))
+
+
+def _draw(tallies: Mapping[str, Tally], history: list[dict], example: Example | None) -> None:
+    """The pictures and the sound that the report shows of the model."""
+    draw_curves(EVALUATION / "curves.png", history)
+    for number, (name, counts) in enumerate(tallies.items()):
+        if name.startswith("visemill"):
+            draw_confusion(EVALUATION / f"confusion-{number}.png", counts.confusion, name)
+    if example:
+        tracks = {"labels": example.visemes, "model": example.predicted}
+        draw_clip(EVALUATION / "example.png", example.audio, example.phones, tracks)
+        (EVALUATION / "example.flac").write_bytes(to_flac(example.audio))
+        about = {"clip_id": example.clip_id, "text": example.text}
+        (EVALUATION / "example.json").write_text(json.dumps(about), encoding="utf-8")
 
 
 def measure_held_out(model: Model, corpus) -> Tally:

@@ -1,15 +1,17 @@
 """Stage `export`: the approved clips in the forms that others read.
 
 datasets/export/
-    webdataset/<split>-<source>-NNNN.tar   <clip>.flac, .json, .npy (a class every 10 ms)
-    parquet/<split>-<source>-NNNN.parquet  for Hugging Face datasets and pandas
-    features/<source>-NNNN.parquet         mel bands and classes, what the trainer reads
-    cherry/lipsync.parquet                 the training table of Cherry Lip Sync
-    curves/<split>-<source>-NNNN.parquet   soft labels and blend shapes
-    manifest.parquet                       one row a sample, with SHA-256 sums
-    dataset.json, README.md                what it is, for machines and for people
+    webdataset/<shard>.tar         <clip>.flac, .json, .npy (a class every 10 ms)
+    parquet/<shard>.parquet        for Hugging Face datasets and pandas
+    curves/<shard>.parquet         soft labels and blend shapes
+    features/<source>-NNNN.parquet mel bands and classes, what the trainer reads
+    cherry/lipsync.parquet         the training table of Cherry Lip Sync
+    manifest.parquet               one row a sample, with SHA-256 sums
+    dataset.json, README.md        what it is, for machines and for people
 
 The same clips give the same bytes: fixed times and owners in the tars, fixed order everywhere.
+A shard is <split>-<source>-<partition>-<start of its SHA-256>, so a name never changes its
+meaning. Shards that were frozen (pipelines.shards) stay as they are; what is new gets new ones.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ import io
 import json
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +39,11 @@ from lipsync.dataset import FeatureRow, write_feature_table
 from lipsync.features import mel
 from pipelines.card import write_card
 from pipelines.curves import curves_table
+from pipelines.executors import add_share_arguments
 from pipelines.params import load_params
 from pipelines.reviews import as_decided
 from pipelines.runner import SideFile, Task, run_partitions
+from pipelines.shards import frozen_shards, shard_name, short
 from pipelines.sources import all_partitions, labelled_clips, source_folder
 from pipelines.stage import DATA, exit_with
 from pipelines.triage import APPROVED, BASES, REVIEWS
@@ -51,6 +55,11 @@ EXPORT = DATA / "export"
 CHERRY_FPS = 30
 CHERRY_MIN_SECONDS = 2.2
 """Cherry's loader takes random 2 s pieces and raises on clips that are hardly longer."""
+
+SHARD_SECONDS = 1200.0
+"""A shard ends with the clip that reaches this: about 25 MB, which bounds what a worker holds."""
+
+_GROUP = 256  # rows of a group in Parquet files
 
 MANIFEST_SCHEMA = pa.schema(
     [
@@ -102,6 +111,7 @@ def run() -> None:
     """Writes datasets/export. Raises BadInput if reviews moved meanwhile or nothing is approved."""
     params = load_params("export", ExportParams)
     before = _digest_of_reviews()
+    frozen = frozen_shards()
     tasks = [
         Task(
             f"part-{number:04d}.parquet",
@@ -113,7 +123,7 @@ def run() -> None:
                     DATA / "triage" / source,
                 )
             ),
-            [source, name],
+            [source, name, frozen.get((source, _number(name)), {})],
         )
         for number, (source, name) in enumerate(all_partitions())
     ]
@@ -131,9 +141,12 @@ def run() -> None:
             "pipelines/sources.py",
             "pipelines/curves.py",
             "pipelines/reviews.py",
+            "pipelines/shards.py",
         ),
         schema=MANIFEST_SCHEMA,
     )
+    if not done.complete:
+        return
     if not done.rows:
         raise BadInput(
             "nothing to export: no clip is approved and passes `export.licences` and `bases`",
@@ -157,47 +170,149 @@ def run() -> None:
 
 def export_partition(task: Task, params: ExportParams) -> Iterator[dict | SideFile]:
     """All exports of the approved clips of one partition."""
-    source, name = task.details
-    number = name.removeprefix("part-").removesuffix(".parquet")
+    source, name, frozen = task.details
+    number = _number(name)
+    kept = _kept(source, name, frozen, params) if frozen else {}
+    shards: dict[str, _Shard] = {}
+    features: dict[str, list[FeatureRow]] = {"train": [], "valid": [], "test": []}
+    cherry = _Rows(CHERRY_SCHEMA)
+    for clip, basis in _approved(source, name, params):
+        sample = _Sample.of(clip, basis)
+        key = kept.get(short(sample.sha256), clip.split)
+        shard = shards.setdefault(key, _Shard())
+        shard.add(sample)
+        features[clip.split].append(_feature_row(clip))
+        if clip.split == "train" and clip.seconds > CHERRY_MIN_SECONDS:
+            cherry.add(_cherry_row(clip))
+        if key in frozen and len(shard.samples) == len(frozen[key]):
+            order = {sample: at for at, sample in enumerate(frozen[key])}
+            shard.samples.sort(key=lambda sample: order[short(sample.sha256)])
+            yield from shards.pop(key).files(source, number, params)
+        elif key not in frozen and shard.is_full:
+            yield from shards.pop(key).files(source, number, params)
+    for shard in shards.values():
+        yield from shard.files(source, number, params)
+    if rows := [row for of_split in features.values() for row in of_split]:
+        yield SideFile(f"features/{source}-{number}.parquet", _feature_table(rows))
+    if cherry.count:
+        yield SideFile(f"cherry/{task.name}", cherry.close())
+
+
+def _number(partition: str) -> str:
+    return partition.removeprefix("part-").removesuffix(".parquet")
+
+
+def _approved(source: str, name: str, params: ExportParams) -> Iterator[tuple[Clip, str]]:
+    """The clips of a partition that are exported, as decided, each with its basis."""
     status = {row["clip_id"]: row for row in read_rows(DATA / "triage" / source / name)}
-    chosen: dict[str, list[Clip]] = {"train": [], "valid": [], "test": []}
     for labelled in labelled_clips(source, name):
         row = status[labelled.clip_id]
         clip = as_decided(labelled, row["fix"])
         if (
             row["status"] == APPROVED
-            and clip.split in chosen
+            and clip.split in ("train", "valid", "test")
             and (not params.licences or set(clip.licence.split(" AND ")) <= set(params.licences))
             and (not params.bases or row["basis"] in params.bases)
         ):
-            chosen[clip.split].append(clip)
-    features, cherry = [], []
-    for split, clips in chosen.items():
-        if not clips:
-            continue
-        stem = f"{split}-{source}-{number}"
-        shard, sums = _tar(clips)
-        yield SideFile(f"webdataset/{stem}.tar", shard)
-        yield SideFile(f"parquet/{stem}.parquet", _parquet(clips))
+            yield clip, row["basis"]
+
+
+def _kept(
+    source: str, name: str, frozen: dict[str, list[str]], params: ExportParams
+) -> dict[str, str]:
+    """By sample: the frozen shard that it stays in. A shard that lost a sample is frozen no more;
+    those that are left of it count as new."""
+    present = {
+        short(_Sample.of(clip, basis).sha256) for clip, basis in _approved(source, name, params)
+    }
+    return {
+        sample: shard
+        for shard, samples in frozen.items()
+        if present.issuperset(samples)
+        for sample in samples
+    }
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """A clip as the files of a shard, by their suffix."""
+
+    clip: Clip
+    basis: str
+    files: dict[str, bytes]
+    sha256: str
+
+    @classmethod
+    def of(cls, clip: Clip, basis: str) -> _Sample:
+        labels = io.BytesIO()
+        np.save(labels, frame_labels(clip))
+        text = json.dumps(describe(clip), ensure_ascii=False, sort_keys=True).encode()
+        files = {"flac": to_flac(clip.audio), "json": text, "npy": labels.getvalue()}
+        return cls(clip, basis, files, hashlib.sha256(b"".join(files.values())).hexdigest())
+
+
+@dataclass
+class _Shard:
+    """Samples that lie in one tar."""
+
+    samples: list[_Sample] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, sample: _Sample) -> None:
+        self.samples.append(sample)
+        self.seconds += sample.clip.seconds
+
+    @property
+    def is_full(self) -> bool:
+        return self.seconds >= SHARD_SECONDS
+
+    def files(self, source: str, number: str, params: ExportParams) -> Iterator[dict | SideFile]:
+        """The finished files, and the manifest's rows."""
+        tar = _tar(self.samples)
+        shard_sum = hashlib.sha256(tar).hexdigest()
+        clips = [sample.clip for sample in self.samples]
+        name = shard_name(clips[0].split, source, number, shard_sum)
+        yield SideFile(f"webdataset/{name}.tar", tar)
+        yield SideFile(f"parquet/{name}.parquet", _parquet(clips))
         if params.curves_fps:
             table = curves_table(clips, frame_rate(params.curves_fps))
-            yield SideFile(f"curves/{stem}.parquet", table)
-        shard_sum = hashlib.sha256(shard).hexdigest()
-        for clip, sample_sum in zip(clips, sums, strict=True):
-            features.append(_feature_row(clip))
-            if split == "train" and clip.seconds > CHERRY_MIN_SECONDS:
-                cherry.append(_cherry_row(clip))
+            yield SideFile(f"curves/{name}.parquet", table)
+        for sample in self.samples:
             yield {
-                **{key: getattr(clip, key, None) for key in MANIFEST_SCHEMA.names},
-                "basis": status[clip.clip_id]["basis"],
-                "shard": f"webdataset/{stem}.tar",
-                "sample_sha256": sample_sum,
+                **{key: getattr(sample.clip, key, None) for key in MANIFEST_SCHEMA.names},
+                "basis": sample.basis,
+                "shard": f"webdataset/{name}.tar",
+                "sample_sha256": sample.sha256,
                 "shard_sha256": shard_sum,
             }
-    if features:
-        yield SideFile(f"features/{source}-{number}.parquet", _feature_table(features))
-    if cherry:
-        yield SideFile(f"cherry/{task.name}", _table(cherry, CHERRY_SCHEMA))
+
+
+class _Rows:
+    """A Parquet file in memory that grows by groups of rows."""
+
+    def __init__(self, schema: pa.Schema):
+        self.count = 0
+        self._schema = schema
+        self._buffer = io.BytesIO()
+        self._writer = pq.ParquetWriter(self._buffer, schema, compression="zstd")
+        self._group: list[dict] = []
+
+    def add(self, row: dict) -> None:
+        self.count += 1
+        self._group.append(row)
+        if len(self._group) == _GROUP:
+            self._flush()
+
+    def close(self) -> bytes:
+        """The file's bytes."""
+        if self._group:
+            self._flush()
+        self._writer.close()
+        return self._buffer.getvalue()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.Table.from_pylist(self._group, schema=self._schema))
+        self._group = []
 
 
 def frame_labels(clip: Clip) -> np.ndarray:
@@ -218,27 +333,22 @@ def describe(clip: Clip) -> dict:
     }
 
 
-def _tar(clips: list[Clip]) -> tuple[bytes, list[str]]:
-    buffer, sums = io.BytesIO(), []
+def _tar(samples: Iterable[_Sample]) -> bytes:
+    buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        for clip in clips:
-            labels = io.BytesIO()
-            np.save(labels, frame_labels(clip))
-            text = json.dumps(describe(clip), ensure_ascii=False, sort_keys=True).encode()
-            files = {"flac": to_flac(clip.audio), "json": text, "npy": labels.getvalue()}
-            state = hashlib.sha256()
-            for suffix, data in files.items():
-                entry = tarfile.TarInfo(f"{clip.clip_id}.{suffix}")
+        for sample in samples:
+            for suffix, data in sample.files.items():
+                entry = tarfile.TarInfo(f"{sample.clip.clip_id}.{suffix}")
                 entry.size, entry.mode = len(data), 0o644
                 tar.addfile(entry, io.BytesIO(data))
-                state.update(data)
-            sums.append(state.hexdigest())
-    return buffer.getvalue(), sums
+    return buffer.getvalue()
 
 
-def _parquet(clips: list[Clip]) -> bytes:
-    rows = [{**to_row(clip), "frames": frame_labels(clip)} for clip in clips]
-    return _table(rows, PARQUET_SCHEMA)
+def _parquet(clips: Iterable[Clip]) -> bytes:
+    rows = _Rows(PARQUET_SCHEMA)
+    for clip in clips:
+        rows.add({**to_row(clip), "frames": frame_labels(clip)})
+    return rows.close()
 
 
 def _feature_row(clip: Clip) -> FeatureRow:
@@ -262,19 +372,15 @@ def _cherry_row(clip: Clip) -> dict:
     return {"audio": audio, "visemes": classes_at_rate(clip.visemes, frames, CHERRY_FPS, CLASSES)}
 
 
-def _table(rows: list[dict], schema: pa.Schema) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), buffer, compression="zstd")
-    return buffer.getvalue()
-
-
 def _merge(parts: list[Path], path: Path, schema: pa.Schema) -> None:
     with (
         replacing(path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         for part in parts:
-            writer.write_table(pq.read_table(part, schema=schema))
+            with pq.ParquetFile(part) as file:
+                for group in range(file.num_row_groups):
+                    writer.write_table(file.read_row_group(group))
     for part in parts:
         part.unlink()
 
@@ -303,7 +409,9 @@ def _digest_of_reviews() -> str:
 
 def main() -> None:
     """Command line: `python -m pipelines.export`."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_share_arguments(parser)
+    parser.parse_args()
     run()
 
 

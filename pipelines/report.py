@@ -1,4 +1,9 @@
-"""reports/index.html: what the run made and how good it is, for a person in a browser."""
+"""reports/index.html: one page on a run, for a person in a browser.
+
+What went in, what came out, what changed, what was left out and how it sounds, times, the model.
+The page holds everything it shows and asks nobody for more. Every text is escaped: what strangers
+wrote stays text.
+"""
 
 from __future__ import annotations
 
@@ -6,130 +11,296 @@ import base64
 import html
 import io
 import json
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 
-from clips import read_rejects
-from clips.segment import RATE, Segment
-from clips.store import read_rows
-from lipsync.measure import Tally
-from pipelines.pictures import draw_clip, draw_confusion, draw_curves
-from pipelines.stage import DATA
+from clips import from_flac, replacing
+from clips.segment import RATE
+from pipelines.reject_examples import Example, examples_of
+from pipelines.run_summary import EXPORT, changes, remember, summarise
+from pipelines.times import read_times
 
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { padding: .3rem .8rem; border-bottom: 1px solid #8884; text-align: right; }
-th:first-child, td:first-child, .text { text-align: left; }
-img { max-width: 100%; background: white; border-radius: 6px; }
-.big { font-size: 2rem; font-weight: 600; } .tiles { display: flex; gap: 2rem; flex-wrap: wrap; }
-audio { width: 100%; } .note { opacity: .75; }
-"""
+REPORT = Path("reports", "index.html")
+EVALUATION = Path("reports", "evaluation")
+REASONS = 20
+"""Reasons of rejects that get examples, the most frequent ones."""
+
+_PAGE = Path(__file__).with_name("report.html")
 
 
-@dataclass(frozen=True)
-class Example:
-    """A clip to look at: its sound, labels, and what the model showed."""
-
-    clip_id: str
-    text: str
-    audio: np.ndarray
-    phones: tuple[Segment, ...]
-    visemes: tuple[Segment, ...]
-    predicted: tuple[Segment, ...]
+class Markup(str):
+    """Text that is HTML already."""
 
 
-def write_report(
-    folder: Path,
-    metrics: dict,
-    tallies: dict[str, Tally],
-    example: Example | None,
-    history: list[dict],
-) -> None:
-    """Writes index.html and its pictures into `folder`. history: a row for each epoch."""
-    folder.mkdir(parents=True, exist_ok=True)
-    card = json.loads((DATA / "export" / "dataset.json").read_text("utf-8"))
-    minutes = sum(split["minutes"] for split in card["splits"].values())
-    clips = sum(split["clips"] for split in card["splits"].values())
-    ours = metrics["held_out"].get("visemill")
-    parts = [
-        "<h1>visemill: what this run made</h1>",
-        "<div class=tiles>",
-        _tile(f"{minutes:.0f} min", "approved, labelled speech"),
-        _tile(str(clips), "clips"),
-        *(
-            [_tile(f"{ours['frame_accuracy']:.1%}", "frames right on unseen voices and sentences")]
-            if ours
-            else []
-        ),
-        *(
-            _tile(f"{figures['visemill']['frame_accuracy']:.1%}", f"on hand labels, {name}")
-            for name, figures in metrics["truth"].items()
-        ),
-        "</div>",
-    ]
-    if example:
-        draw_clip(
-            folder / "example.png",
-            example.audio,
-            example.phones,
-            {"labels": example.visemes, "model": example.predicted},
-        )
-        parts += [
-            "<h2>One clip that the model never saw</h2>",
-            f"<p>“{html.escape(example.text)}” <span class=note>{html.escape(example.clip_id)}"
-            "</span></p>",
-            f'<audio controls src="{_wav(example.audio)}"></audio>',
-            '<p><img src="example.png" alt="waveform, spectrogram, phones, labelled mouths and the'
-            ' mouths that the model shows"></p>',
-        ]
-    parts += ["<h2>How good is the model?</h2>", _figures(metrics)]
-    if not ours:
-        parts.append(
-            "<p class=note>No clip is held out: give <code>splits</code> in params.yaml larger"
-            " shares, or the run more voices.</p>"
-        )
-    if not metrics["truth"]:
-        parts.append(
-            "<p class=note>No hand-labelled speech was given: <code>make repro TRUTH=folder</code>"
-            " measures on real people.</p>"
-        )
-    for number, (name, tally) in enumerate(tallies.items()):
-        if name.startswith("visemill"):
-            draw_confusion(folder / f"confusion-{number}.png", tally.confusion, name)
-            parts.append(
-                f'<p><img src="confusion-{number}.png" alt="confusion: {html.escape(name)}"></p>'
-            )
-    draw_curves(folder / "curves.png", history)
-    parts += [
-        "<h2>Training</h2>",
-        '<p><img src="curves.png" alt="loss and accuracy over epochs"></p>',
-        "<h2>What is in the data</h2>",
-        _splits(card),
-        "<h3>Licences</h3><ul>",
-        *(f"<li>{html.escape(name)}: {n} clips</li>" for name, n in card["licences"].items()),
-        "</ul>",
-    ]
-    parts += ["<h2>What was left out, and why</h2>", _left_out()]
-    alignment = metrics.get("alignment")
-    if alignment:
-        parts += ["<h2>The aligner against known truth</h2>", _pairs(alignment)]
-    page = "\n".join(parts)
-    (folder / "index.html").write_text(
-        '<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content="width='
-        f'device-width"><title>visemill report</title><style>{_STYLE}</style><body>{page}</body>'
-        "</html>\n",
-        encoding="utf-8",
+def markup(form: str, *parts: Any) -> Markup:
+    """HTML with parts put into its braces; parts that are not Markup are escaped.
+
+    >>> markup("<b>{}</b>", "1 < 2")
+    '<b>1 &lt; 2</b>'
+    """
+    return Markup(
+        form.format(*(p if isinstance(p, Markup) else html.escape(str(p)) for p in parts))
     )
 
 
-def _tile(number: str, label: str) -> str:
-    return f"<div><div class=big>{html.escape(number)}</div>{html.escape(label)}</div>"
+def joined(parts: Iterable[Any], between: str = "\n") -> Markup:
+    """Parts one after the other, each escaped unless it is Markup."""
+    return Markup(between.join(markup("{}", part) for part in parts))
+
+
+def write_report(path: Path = REPORT) -> Path:
+    """Writes the page of the run that datasets/, metrics/ and reports/evaluation hold."""
+    now = summarise()
+    made, before = remember(now)
+    page = _PAGE.read_text("utf-8")
+    metrics_file = Path("metrics", "evaluate.json")
+    metrics = json.loads(metrics_file.read_text("utf-8")) if metrics_file.exists() else {}
+    parts = {
+        "made": _when(made),
+        "tiles": _tiles(now, metrics),
+        "changes": _changes(now, before),
+        "taken": _taken(now),
+        "made_of": _made(now),
+        "coverage": _coverage(now),
+        "left_out": _left_out(now["left_out"]),
+        "speakers": _speakers(now["made"]["speaker"]),
+        "licences": _licences(),
+        "times": _times(before),
+        "model": _model(metrics),
+    }
+    for name, part in parts.items():
+        page = page.replace(f"<!-- {name} -->", part, 1)
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return path
+
+
+def _tiles(now: dict, metrics: dict) -> Markup:
+    splits = now["made"]["split"]
+    ours = metrics.get("held_out", {}).get("visemill")
+    tiles = [
+        (f"{sum(s['minutes'] for s in splits.values()):,.0f} min", "approved, labelled speech"),
+        (f"{sum(s['clips'] for s in splits.values()):,}", "clips"),
+        (f"{len(now['made']['speaker']):,}", "speakers"),
+        (f"{sum(now['left_out'].values()):,}", "left out or waiting"),
+    ]
+    if ours:
+        tiles.append((f"{ours['frame_accuracy']:.1%}", "frames right, unseen voices and sentences"))
+    for name, figures in metrics.get("truth", {}).items():
+        accuracy = figures["visemill"]["frame_accuracy"]
+        tiles.append((f"{accuracy:.1%}", f"frames right on hand labels, {name}"))
+    return joined(markup("<div class=tile><b>{}</b>{}</div>", *tile) for tile in tiles)
+
+
+def _changes(now: dict, before: dict | None) -> Markup:
+    if before is None:
+        return Markup("<p>This is the first run that is remembered here (<code>.runs/</code>).</p>")
+    differing = changes(before["summary"], now)
+    about = markup("<p>Against the run of {}.</p>", _when(before["made"]))
+    groups: dict[str, list] = {}
+    for key, old, new in differing:
+        group, _, rest = key.partition(".")
+        groups.setdefault(_GROUPS[group], []).append((rest or key, *_pair(old, new)))
+    tables = [
+        markup(
+            "<details{}><summary>{} <small>{}</small></summary>{}</details>",
+            Markup(" open") if len(rows) <= 12 else "",
+            group,
+            len(rows),
+            table(("", "before", "now", "change"), rows),
+        )
+        for group, rows in groups.items()
+    ]
+    return joined([about, *tables])
+
+
+_GROUPS = {
+    "taken": "What went in",
+    "made": "What came out: clips and minutes",
+    "shards": "What came out: clips and minutes",
+    "phones": "Seconds of phones",
+    "mouths": "Seconds of mouth shapes",
+    "left_out": "Left out",
+    "params": "Parameters",
+    "metrics": "Figures of the model",
+}
+
+
+def _pair(old: Any, new: Any) -> tuple[Any, Any, Any]:
+    """Two values and how far the second is from the first, if they are numbers."""
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (old, new))
+    change = f"{new - old:+,.4g}" if numbers else ""
+    return (*tuple("–" if value is None else _plain(value) for value in (old, new)), change)
+
+
+def _taken(now: dict) -> Markup:
+    head = ("source", "clips", "minutes", "speakers", "languages", "licences")
+    rows = [
+        (name, entry["clips"], f"{entry['minutes']:,.1f}", *(entry[key] for key in head[3:]))
+        for name, entry in now["taken"]["clips"].items()
+    ]
+    sentences = now["taken"]["sentences"]
+    listed = ", ".join(f"{language} {count:,}" for language, count in sentences.items())
+    form = "<p>{} sentences to speak: {}.</p>{}"
+    spoken = table(head, rows, words=(4, 5))
+    return markup(form, f"{sum(sentences.values()):,}", listed, spoken) if sentences else spoken
+
+
+def _made(now: dict) -> Markup:
+    titles = {
+        "split": "Split", "source": "Source", "language": "Language", "timing": "Timing",
+        "basis": "Approved by",
+    }  # fmt: skip
+    figures = []
+    for key, title in titles.items():
+        most = max(entry["minutes"] for entry in now["made"][key].values()) or 1
+        rows = [
+            (name, entry["clips"], f"{entry['minutes']:.1f}", _bar(entry["minutes"] / most))
+            for name, entry in now["made"][key].items()
+        ]
+        figures.append(_figure(title, table(("", "clips", "minutes", ""), rows)))
+    shards = markup("<p>{} shards.</p>", now["shards"])
+    return markup("<div class=columns>{}</div>{}", joined(figures), shards)
+
+
+def _coverage(now: dict) -> Markup:
+    figures = []
+    for key, title in (("mouths", "Mouth shapes"), ("phones", "Phones")):
+        total, most = sum(now[key].values()) or 1, max(now[key].values(), default=1) or 1
+        rows = [
+            (label, f"{seconds:,.1f}", f"{seconds / total:.1%}", _bar(seconds / most))
+            for label, seconds in now[key].items()
+        ]
+        figures.append(_figure(title, table(("", "seconds", "share", ""), rows)))
+    return markup("<div class=columns>{}</div>", joined(figures))
+
+
+def _left_out(counts: Mapping[str, int]) -> Markup:
+    if not counts:
+        return Markup("<p>Nothing.</p>")
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    heard = examples_of(reason for reason, _ in ranked[:REASONS])
+    blocks = []
+    for reason, count in ranked:
+        stage, _, phrase = reason.partition(": ")
+        examples = joined(_example(example) for example in heard.get(reason, ()))
+        head = markup("<b>{}</b> <span>{}</span> <small>{}</small>", f"{count:,}", phrase, stage)
+        blocks.append(
+            markup("<details><summary>{}</summary>{}</details>", head, examples)
+            if examples
+            else markup("<p class=reason>{}</p>", head)
+        )
+    return joined(blocks)
+
+
+def _example(example: Example) -> Markup:
+    if example.audio is None:
+        sound = Markup("<small>its sound was not kept</small>")
+    else:
+        sound = _player(example.audio)
+    about = " · ".join(part for part in (example.text, example.detail) if part)
+    form = "<div class=example>{}<div><code>{}</code> {}</div></div>"
+    return markup(form, sound, example.clip_id, about)
+
+
+def _speakers(speakers: Mapping[str, dict]) -> Markup:
+    ranked = sorted(speakers.items(), key=lambda item: (-item[1]["minutes"], item[0]))
+    most = ranked[0][1]["minutes"] or 1
+    rows = [
+        (name, entry["clips"], f"{entry['minutes']:.1f}", _bar(entry["minutes"] / most))
+        for name, entry in ranked
+    ]
+    head = ("speaker", "clips", "minutes", "")
+    shown = table(head, rows[:15])
+    if len(rows) <= 15:
+        return shown
+    rest = rows[15:1000]
+    form = "{}<details><summary>{} more</summary>{}</details>"
+    return markup(form, shown, f"{len(rows) - 15:,}", table(head, rest))
+
+
+def _licences() -> Markup:
+    card = json.loads((EXPORT / "dataset.json").read_text("utf-8"))
+    rows = [
+        (name, count, "; ".join(card["attributions"][name]))
+        for name, count in card["licences"].items()
+    ]
+    return table(("licence", "clips", "to be named"), rows, words=(2,))
+
+
+def _times(before: dict | None) -> Markup:
+    times = read_times()
+    if not times:
+        return Markup("<p>No stage has run on this machine: its outputs were pulled.</p>")
+    rows = []
+    for stage, t in times.items():
+        old = before is not None and t["ended"] <= before["made"]
+        all_new = t["seconds"] and not t["reused"]
+        rows.append(
+            (
+                stage,
+                f"{t['wall_seconds']:,.1f}",
+                f"{t['processor_seconds']:,.1f}",
+                f"{t['peak_bytes'] / 2**20:,.0f}",
+                f"{t['seconds'] / 60:,.1f}" if t["seconds"] else "",
+                f"{t['seconds'] / t['wall_seconds']:,.0f}" if all_new else "",
+                f"{t['partitions'] - t['reused']} of {t['partitions']}" if t["partitions"] else "",
+                _when(t["ended"]) + (", before this run" if old else ""),
+            )
+        )
+    head = (
+        "stage", "seconds", "processor seconds", "MiB at most", "minutes of speech",
+        "× real time", "partitions made", "ended",
+    )  # fmt: skip
+    note = Markup(
+        "<p class=note>Seconds with start. Memory is that of the largest process. A stage that had"
+        " nothing to do was not run again: its line is from the run that made what it holds.</p>"
+    )
+    return joined([table(head, rows, words=(7,)), note])
+
+
+def _model(metrics: dict) -> Markup:
+    if not metrics:
+        return Markup("<p>The stage <code>evaluate</code> has not run.</p>")
+    parts = [_example_of_model()]
+    parts.append(_figures(metrics))
+    if not metrics["held_out"]:
+        parts.append(
+            Markup(
+                "<p class=note>No clip is held out: give <code>splits</code> in params.yaml larger"
+                " shares, or the run more voices.</p>"
+            )
+        )
+    if not metrics["truth"]:
+        parts.append(
+            Markup(
+                "<p class=note>No hand-labelled speech was given: <code>make repro TRUTH=folder"
+                "</code> measures on real people.</p>"
+            )
+        )
+    pictures = [*sorted(EVALUATION.glob("confusion-*.png")), EVALUATION / "curves.png"]
+    shown = joined(_picture(path) for path in pictures if path.exists())
+    parts.append(markup("<div class=pictures>{}</div>", shown))
+    if alignment := metrics.get("alignment"):
+        rows = [(key.replace("_", " "), f"{value:g}") for key, value in alignment.items()]
+        parts += [Markup("<h3>The aligner against known truth</h3>"), table(("", ""), rows)]
+    return joined(parts)
+
+
+def _example_of_model() -> Markup:
+    about = EVALUATION / "example.json"
+    if not about.exists():
+        return Markup("")
+    clip = json.loads(about.read_text("utf-8"))
+    audio = from_flac((EVALUATION / "example.flac").read_bytes())
+    form = "<h3>One clip that it never saw</h3><p>“{}” <code>{}</code></p>{}{}"
+    picture = _picture(EVALUATION / "example.png")
+    return markup(form, clip["text"], clip["clip_id"], _player(audio), picture)
 
 
 _COLUMNS = {
@@ -145,86 +316,103 @@ _COLUMNS = {
 }
 
 
-def _figures(metrics: dict) -> str:
+def _figures(metrics: dict) -> Markup:
     """The chief figures of every model on every set, then those by condition and group."""
     groups = {"held-out voices and sentences": metrics["held_out"], **metrics["truth"]}
-    rows = ["<tr><th>measured on<th>model" + "".join(f"<th>{t}" for t, _ in _COLUMNS.values())]
+    rows, small = [], False
     for where, models in groups.items():
         for name, figures in models.items():
             limits = figures.get("intervals_95", {})
-            rows.append(f"<tr><td>{html.escape(where)}<td>{html.escape(name)}")
-            rows += [
-                _cell(figures.get(c), form, limits.get(c)) for c, (_, form) in _COLUMNS.items()
+            small = small or bool(limits)
+            cells = [
+                _cell(figures.get(column), form, limits.get(column))
+                for column, (_, form) in _COLUMNS.items()
             ]
-    parts = [f"<table>{''.join(rows)}</table>"]
-    if any("intervals_95" in f for models in groups.values() for f in models.values()):
+            rows.append((where, name, *cells))
+    head = ("measured on", "model", *(title for title, _ in _COLUMNS.values()))
+    parts = [table(head, rows, words=(1,))]
+    if small:
         parts.append(
-            "<p class=note>Small: where 95 of 100 figures would lie with other speakers"
-            " (bootstrap).</p>"
+            Markup(
+                "<p class=note>Small: where 95 of 100 figures would lie with other speakers"
+                " (bootstrap).</p>"
+            )
         )
     for where, models in metrics["truth"].items():
-        parts.append(f"<h3>{html.escape(where)}, taken apart</h3>{_apart(models)}")
-    return "".join(parts)
+        form = "<details><summary>{}, taken apart</summary>{}</details>"
+        parts.append(markup(form, where, _apart(models)))
+    return joined(parts)
 
 
-def _apart(models: dict) -> str:
+def _apart(models: dict) -> Markup:
     """One line for each condition and group: frames right and lip score of every model."""
     names = list(models)
-    rows = ["<tr><th>" + "".join(f"<th colspan=2>{html.escape(n)}: frames, lips" for n in names)]
-    kinds = [kind for kind in models[names[0]] if kind.startswith("by_")]
-    for kind in kinds:
+    head = ["", *(f"{name}: {what}" for name in names for what in ("frames", "lips"))]
+    rows = []
+    for kind in (kind for kind in models[names[0]] if kind.startswith("by_")):
         for case in models[names[0]][kind]:
-            rows.append(f"<tr><td>{html.escape(kind[3:])}: {html.escape(case)}")
+            cells: list[Any] = [f"{kind[3:]}: {case}"]
             for name in names:
                 figures = models[name].get(kind, {}).get(case, {})
-                rows.append(_cell(figures.get("frame_accuracy"), "{:.1%}"))
-                rows.append(_cell(figures.get("lip_score"), "{:.3f}"))
-    return f"<table>{''.join(rows)}</table>"
+                cells.append(_cell(figures.get("frame_accuracy"), "{:.1%}"))
+                cells.append(_cell(figures.get("lip_score"), "{:.3f}"))
+            rows.append(cells)
+    return table(head, rows)
 
 
-def _cell(value: float | None, form: str, limits: list[float] | None = None) -> str:
+def _cell(value: float | None, form: str, limits: Sequence[float] | None = None) -> Markup:
     if value is None:
-        return "<td>–"
-    small = ""
-    if limits:
-        small = "<br><small>" + "–".join(form.format(limit) for limit in limits) + "</small>"
-    return f"<td>{form.format(value)}{small}"
+        return Markup("–")
+    if not limits:
+        return Markup(form.format(value))
+    between = "–".join(form.format(limit) for limit in limits)
+    return markup("{}<br><small>{}</small>", form.format(value), between)
 
 
-def _splits(card: dict) -> str:
-    rows = ["<tr><th>split<th>clips<th>minutes<th>speakers"]
-    for name, split in card["splits"].items():
-        rows.append(
-            f"<tr><td>{name}<td>{split['clips']}<td>{split['minutes']:.1f}<td>{split['speakers']}"
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]], words: Sequence[int] = ()) -> Markup:
+    """A table; the first column and the columns `words` are text, the others numbers."""
+
+    def line(tag: str, cells: Sequence[Any]) -> Markup:
+        return joined(
+            (
+                markup(
+                    f"<{tag} class=text>{{}}" if n in (0, *words) else f"<{tag}>{{}}", _plain(cell)
+                )
+                for n, cell in enumerate(cells)
+            ),
+            "",
         )
-    return f"<table>{''.join(rows)}</table>"
+
+    body = joined(markup("<tr>{}", line("td", row)) for row in rows)
+    form = "<div class=wide><table><thead><tr>{}</thead><tbody>{}</tbody></table></div>"
+    return markup(form, line("th", head), body)
 
 
-def _left_out() -> str:
-    """Rejects by stage and reason, and what triage holds back."""
-    counts: Counter = Counter()
-    for folder in ("synthesize/*", "ingest/*", "transfer", "align/*", "augment", "visemes/*"):
-        for path in sorted(DATA.glob(folder)):
-            stage = str(path.relative_to(DATA))
-            counts.update((stage, reject.reason) for reject in read_rejects(path))
-    for path in sorted(DATA.glob("triage/*/part-*.parquet")):
-        for row in read_rows(path, ["status", "reason"]):
-            if row["status"] != "approved":
-                counts[f"triage: {row['status']}", row["reason"]] += 1
-    rows = ["<tr><th>where<th class=text>reason<th>clips"]
-    for (stage, reason), count in counts.most_common(40):
-        rows.append(f"<tr><td>{html.escape(stage)}<td class=text>{html.escape(reason)}<td>{count}")
-    return f"<table>{''.join(rows)}</table>"
+def _figure(title: str, content: Markup) -> Markup:
+    return markup("<div><h3>{}</h3>{}</div>", title, content)
 
 
-def _pairs(figures: dict) -> str:
-    rows = [
-        f"<tr><td>{html.escape(k.replace('_', ' '))}<td>{round(v, 3)}" for k, v in figures.items()
-    ]
-    return f"<table>{''.join(rows)}</table>"
+def _bar(share: float) -> Markup:
+    return Markup(f'<span class=bar style="width:{max(share, 0.005) * 100:.1f}%"></span>')
 
 
-def _wav(audio: np.ndarray) -> str:
+def _plain(value: Any) -> Any:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _when(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _picture(path: Path) -> Markup:
+    data = base64.b64encode(path.read_bytes()).decode()
+    form = '<img alt="{}" src="data:image/png;base64,{}">'
+    return markup(form, path.stem.replace("-", " "), data)
+
+
+def _player(audio: np.ndarray) -> Markup:
+    """A player that holds its sound, as MP3: a tenth of what WAV takes."""
     buffer = io.BytesIO()
-    soundfile.write(buffer, audio, RATE, format="WAV", subtype="PCM_16")
-    return "data:audio/wav;base64," + base64.b64encode(buffer.getvalue()).decode()
+    soundfile.write(buffer, audio, RATE, format="MP3")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return markup('<audio controls preload=metadata src="data:audio/mpeg;base64,{}"></audio>', data)

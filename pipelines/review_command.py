@@ -27,10 +27,10 @@ from pathlib import Path
 
 from clips import BadInput, EngineMissing
 from pipelines.params import load_params
+from pipelines.shards import FROZEN, freeze
 from pipelines.stage import DATA
 from pipelines.visemes import VisemesParams
 from review_ui.desk import Desk
-from review_ui.journal import Decision
 
 JOURNALS = Path(".reviews")
 """Where reviewers' journals lie; git and DVC ignore it and no stage reads it."""
@@ -104,11 +104,22 @@ def commit(datasets: Path, journals: Path) -> int:
     A file is replaced as a whole, and none while a stage of DVC reads them. Raises BadInput then.
     """
     desk = Desk(datasets, journals)
-    with _nobody_reads(datasets / "reviews"):
-        for reviewer, decisions in sorted(desk.to_publish().items()):
-            changed = _publish(datasets / "reviews" / f"{reviewer}.jsonl", decisions, journals)
-            state = "published" if changed else "were there already"
-            print(f"review: {reviewer}: {len(decisions)} decisions {state}", file=sys.stderr)
+    published = {
+        reviewer: "".join(f"{decision.to_json()}\n" for decision in decisions).encode()
+        for reviewer, decisions in sorted(desk.to_publish().items())
+    }
+    folder, exported = datasets / "reviews", datasets / "export" / "manifest.parquet"
+    changed = {name for name, data in published.items() if _read(folder / f"{name}.jsonl") != data}
+    if changed and exported.exists():  # what is approved now shall go into new shards
+        with _nobody_reads(datasets / "frozen"):
+            freeze(exported, datasets / FROZEN.relative_to(DATA))
+    with _nobody_reads(folder):
+        for reviewer, data in published.items():
+            if reviewer in changed:
+                _publish(folder / f"{reviewer}.jsonl", data, journals)
+            state = "published" if reviewer in changed else "were there already"
+            lines = data.count(b"\n")
+            print(f"review: {reviewer}: {lines} decisions {state}", file=sys.stderr)
     if conflicts := desk.conflicts():
         print(
             f"review: reviewers contradict each other about {len(conflicts)} clips, such as"
@@ -118,11 +129,12 @@ def commit(datasets: Path, journals: Path) -> int:
     return 0
 
 
-def _publish(path: Path, decisions: list[Decision], journals: Path) -> bool:
-    """Replaces a published file; whether that changed anything."""
-    data = "".join(f"{decision.to_json()}\n" for decision in decisions).encode()
-    if path.exists() and path.read_bytes() == data:
-        return False
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _publish(path: Path, data: bytes, journals: Path) -> None:
+    """Replaces a published file."""
     journals.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Made where no stage looks: DVC would see a temporary file in a folder that it tracks. Across
@@ -139,7 +151,6 @@ def _publish(path: Path, decisions: list[Decision], journals: Path) -> bool:
         except OSError:
             os.unlink(file.name)
             raise
-    return True
 
 
 @contextmanager

@@ -7,15 +7,17 @@ from lipsync.model import CherryNet
 from lipsync.recurrence import run_gru
 
 
+@pytest.mark.parametrize("carried", [False, True])
 @pytest.mark.parametrize("frames", [1, 2, 17])
-def test_outputs_and_gradients_are_those_of_pytorchs_gru(frames):
+def test_outputs_and_gradients_are_those_of_pytorchs_gru(frames, carried):
     torch.manual_seed(0)
     gru = torch.nn.GRU(5, 7, batch_first=True).double()
     x = torch.randn(3, frames, 5, dtype=torch.float64, requires_grad=True)
     pull = torch.randn(3, frames, 7, dtype=torch.float64)
-    expected = gru(x)[0]
+    state = torch.randn(1, 3, 7, dtype=torch.float64) if carried else None
+    expected = gru(x, state)[0]
     theirs = torch.autograd.grad((expected * pull).sum(), [x, *gru.parameters()])
-    ours = run_gru(gru, x)
+    ours = run_gru(gru, x, state)
     torch.testing.assert_close(ours, expected)
     got = torch.autograd.grad((ours * pull).sum(), [x, *gru.parameters()])
     for mine, his in zip(got, theirs):
@@ -35,6 +37,8 @@ def test_the_network_says_the_same_while_it_trains_and_when_it_predicts():
     net.norm.eval()
     x = torch.randn(4, 50, 26)
     training = net(x)
-    for mine, his in zip(training, net.eval()(x)):
+    again = net(x, *training[1:])
+    net.eval()
+    for mine, his in zip((*training, *again), (*net(x), *net(x, *training[1:]))):
         torch.testing.assert_close(mine, his, atol=1e-5, rtol=1e-5)
     assert training[0].requires_grad

@@ -21,6 +21,7 @@ from lipsync.train import (
     IGNORED,
     Frames,
     Sampler,
+    Stream,
     TrainParams,
     Validation,
     augment,
@@ -116,6 +117,35 @@ def test_an_epoch_sees_about_as_many_frames_as_there_are():
     assert len(frames) <= seen < len(frames) * 1.2
 
 
+def test_a_stream_has_every_frame_once_and_goes_on_where_it_ended():
+    data = corpus(7, 50)
+    frames = Frames(data, CPU)
+    frames.mel = torch.arange(len(frames), dtype=torch.float32)[:, None].expand(-1, 13)
+    params = replace(TINY, batch=3, frames=40)
+    parts = list(Stream(frames, params).sequences(torch.Generator().manual_seed(0), slice(None)))
+    rows = torch.cat([mel[:, 2:-1, 0] for mel, _, _ in parts], dim=1).long()
+    line = rows.flatten()[: len(frames)]
+    assert sorted(line.tolist()) == list(range(len(frames)))
+    assert (line.diff() != 1).sum() <= len(data) - 1, "it only leaves a clip at its end"
+    for (mel, inside, target), (following, _, _) in pairwise(parts):
+        assert inside.all() and torch.equal(mel[:, -1], following[:, 2])
+        assert torch.equal(mel[:, -3:-1], following[:, :2])
+        assert (target[:, :3] == IGNORED).all()
+        assert torch.equal(target[:, 3:], frames.labels[mel[:, 2:-4, 0].long()].long())
+
+
+def test_the_processes_of_a_team_share_each_batch():
+    for sampler in (Sampler, Stream):
+        frames = Frames(corpus(9, 50), CPU)
+        whole, first, second = (
+            list(sampler(frames, TINY).sequences(torch.Generator().manual_seed(3), rows))
+            for rows in (slice(None), slice(0, None, 2), slice(1, None, 2))
+        )
+        for (mel, _, target), one, other in zip(whole, first, second, strict=True):
+            assert torch.equal(mel[0::2], one[0]) and torch.equal(mel[1::2], other[0])
+            assert torch.equal(target[0::2], one[2]) and torch.equal(target[1::2], other[2])
+
+
 # ---- augmentation
 
 
@@ -147,6 +177,19 @@ def test_gain_is_equal_in_all_bands_and_tilt_is_a_straight_line():
     step = tilt.diff(dim=1)
     torch.testing.assert_close(step, step[:, :1].expand(-1, 12), atol=1e-3, rtol=0)
     assert 5.6 < (tilt[:, -1] - tilt[:, 0]).std() < 6.4
+
+
+@pytest.mark.parametrize(("name", "axis"), [("masked_frames", 1), ("masked_bands", 2)])
+def test_a_mask_takes_neighbouring_frames_or_bands_and_no_more_than_it_may(name, axis):
+    plain = replace(TINY, gain_db=0, tilt_db=0, band_db=0, noise_low_db=-90.0, noise_high_db=-90.0)
+    mel = torch.zeros(300, 40, 13)
+    changed = augment(mel, replace(plain, **{name: 6}), torch.Generator().manual_seed(0))
+    gone = (changed < -80).all(3 - axis)
+    assert torch.equal((changed < -80).any(3 - axis), gone), "all bands, or all frames"
+    counts = gone.sum(1)
+    assert counts.min() == 0 and counts.max() == 6
+    assert (gone.int().diff(dim=1).abs().sum(1) <= 2).all(), "in one piece"
+    assert gone[:, 0].any() and gone[:, -1].any(), "also at the ends"
 
 
 # ---- the pieces of a run
@@ -204,6 +247,19 @@ def test_the_loss_leaves_out_what_does_not_count_and_weighs_the_lips():
     expected = (3 * each[0] + each[1] + each[2]) / 5
     torch.testing.assert_close(mean_loss(logits, target, weight), expected)
     assert mean_loss(logits, torch.full((2, 5), IGNORED), weight) == 0
+
+
+def test_softened_targets_are_the_mean_of_their_neighbours():
+    logits = torch.randn(1, 6, 12)
+    target = torch.tensor([[IGNORED, 4, 4, 7, 7, 7]])
+    chances = -logits.log_softmax(2)[0]
+    third = (2 / 3 * chances[2, 4] + 1 / 3 * chances[2, 7]).item()
+    assert mean_loss(logits, target, torch.ones(12), 0) == pytest.approx(
+        (chances[1:3, 4].sum() + chances[3:, 7].sum()).item() / 5, rel=1e-5
+    )
+    soft = mean_loss(logits, target, torch.ones(12), 1).item()
+    rest = chances[1, 4] + (1 / 3 * chances[3, 4] + 2 / 3 * chances[3, 7]) + chances[4:, 7].sum()
+    assert soft == pytest.approx((third + rest.item()) / 5, rel=1e-5)
 
 
 def test_validation_measures_what_prediction_gives():
@@ -290,6 +346,47 @@ def test_the_best_epoch_is_kept_beside_the_last():
     assert Validation(valid, CPU).measure(trained.last)["valid_accuracy"] == reached[-1]
 
 
+def test_patience_ends_a_run_that_gets_no_better():
+    valid = corpus(3, 60, 50)
+    wild = replace(TINY, epochs=30, learning_rate=0.5)
+    reached = [row["valid_accuracy"] for row in train(corpus(), valid, wild).history]
+    short = train(corpus(), valid, replace(wild, patience=2)).history
+    assert len(short) < 30 and [row["valid_accuracy"] for row in short] == reached[: len(short)]
+    assert max(reached[: len(short) - 2]) >= max(reached[len(short) - 2 : len(short)])
+
+
+@pytest.mark.parametrize("changes", [{"carry": 1.0}, {"masked_frames": 9, "soften": 2}])
+def test_carried_masked_and_softened_training_learns_too(changes):
+    params = TrainParams(epochs=5, batch=16, frames=100, device="cpu", **changes)
+    trained = train(corpus(120, 150), corpus(6, 100, 900), params)
+    assert trained.history[-1]["valid_accuracy"] > 0.75
+
+
+def test_two_processes_train_the_network_that_one_trains(tmp_path):
+    """On the CPU, by torchrun: with nothing left to chance, only rounding differs."""
+    rows = [speech_like(f"c{n}", n, 80, "valid" if n < 2 else "train") for n in range(10)]
+    write_feature_table(tmp_path / "t.parquet", rows)
+    options = ["--features", tmp_path / "t.parquet", "--epochs", 2, "--batch", 4, "--frames", 60]
+    still = {"gain-db": 0, "tilt-db": 0, "band-db": 0, "dropout": 0, "noise-high-db": -60}
+    options += [part for name, value in still.items() for part in (f"--{name}", value)]
+    team = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2]
+    for name, how in (("one", []), ("two", team)):
+        command = [sys.executable, *how, "-m", "lipsync.train", *options, "--out", tmp_path / name]
+        done = subprocess.run(
+            [*map(str, command), "--device", "cpu", "--threads", "1"],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("epoch   2") == 1, "one of them reports"
+    one, two = (
+        torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("one", "two")
+    )
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, atol=1e-4, rtol=1e-3)
+
+
 def test_without_a_validation_split_the_last_epoch_is_the_best():
     trained = train(corpus(), Corpus.of([]), replace(TINY, epochs=2))
     assert weights(trained.best) == weights(trained.last)
@@ -311,7 +408,8 @@ def test_no_clips_to_train_on_is_an_error():
     "changes",
     [
         {"epochs": 0}, {"frames": 3}, {"dropout": 1.0}, {"learning_rate": 0.0},
-        {"gain_db": -1.0}, {"noise_low_db": 20.0}, {"device": "tpu"},
+        {"gain_db": -1.0}, {"noise_low_db": 20.0}, {"device": "tpu"}, {"carry": 1.5},
+        {"masked_bands": -1}, {"patience": -1},
     ],
 )  # fmt: skip
 def test_parameters_that_make_no_sense_are_refused(changes):

@@ -29,10 +29,16 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
-    """A project folder with clips from an engine, from the aligner, and a child of each."""
+    """A project folder, see make_project, as the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VISEMILL_WORKERS", "1")
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    make_project()
+    return tmp_path
+
+
+def make_project() -> None:
+    """Clips from an engine, from the aligner, and a child of each, in the working directory."""
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
     Path("datasets/reviews").mkdir(parents=True)
     Path("datasets/reviews/decisions.jsonl").write_text("")
     synthesized = [
@@ -59,7 +65,6 @@ def project(tmp_path, monkeypatch) -> Path:
         source_folder("augmented") / partition_name(1),
         [clip.child("w", op, audio=quiet) for clip in aligned],
     )
-    return tmp_path
 
 
 def loud_silence() -> np.ndarray:

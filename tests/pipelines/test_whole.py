@@ -142,9 +142,10 @@ def test_the_model_predicts_and_the_figures_are_written(inside):
     accuracy = metrics["held_out"]["visemill"]["frame_accuracy"]
     assert accuracy > 0.25, "two epochs on a few sentences already beat the most frequent class"
     assert Model.load("models/visemill.onnx").predict(soundfile.read("mine/true.wav")[0]).shape[1]
+    assert main(["report"]) == 0
     page = Path("reports/index.html").read_text()
-    assert "frames right on unseen voices" in page
-    assert Path("reports/example.png").stat().st_size > 10_000 or "example.png" not in page
+    assert "frames right, unseen voices" in page
+    assert "mine-false" in page and page.count("<audio") >= 2, "a reject to listen to"
 
 
 def test_the_command_makes_cues_with_the_trained_model(inside, capsys):

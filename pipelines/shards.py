@@ -1,0 +1,69 @@
+"""What shards are called, and which of them stay as they are: datasets/frozen/shards.jsonl.
+
+Frozen shards are an input of the export, kept by git, so that the export has no hidden state: the
+same clips and the same file give the same shards. A line is {"shard": name, "samples": [...]},
+the first 16 digits of each sample's SHA-256 in the order of the shard.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from clips import BadManifest, replacing
+from clips.store import read_rows
+from pipelines.stage import DATA
+
+FROZEN = DATA / "frozen" / "shards.jsonl"
+_DIGITS = 8
+
+
+def shard_name(split: str, source: str, number: str, shard_sha256: str) -> str:
+    """The name of a shard: its bytes decide it, so that it never means anything else.
+
+    >>> shard_name("train", "espeak", "0003", "9f86d081884c7d659a2feaa0c55ad015")
+    'train-espeak-0003-9f86d081'
+    """
+    return f"{split}-{source}-{number}-{shard_sha256[:_DIGITS]}"
+
+
+def short(sample_sha256: str) -> str:
+    """What the file says of a sample."""
+    return sample_sha256[:16]
+
+
+def frozen_shards(path: Path = FROZEN) -> dict[tuple[str, str], dict[str, list[str]]]:
+    """Frozen shards by (source, partition number): their samples, in order, by the shard's name.
+
+    Raises BadManifest that names the line.
+    """
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            _, rest = row["shard"].split("-", 1)
+            source, partition, _ = rest.rsplit("-", 2)
+            samples = [str(sample) for sample in row["samples"]]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BadManifest(
+                "is not a frozen shard",
+                where=f"{path}:{number}",
+                remedy="take the file from git again, or delete it and run `visemill freeze`",
+            ) from error
+        found.setdefault((source, partition), {})[row["shard"]] = samples
+    return found
+
+
+def freeze(manifest: Path, path: Path = FROZEN) -> int:
+    """Freezes every shard of an export's manifest; shards that it does not have are forgotten.
+
+    Returns the number of shards. The same export gives the same file.
+    """
+    shards: dict[str, list[str]] = {}
+    for row in read_rows(manifest, ["shard", "sample_sha256"]):
+        shards.setdefault(Path(row["shard"]).stem, []).append(short(row["sample_sha256"]))
+    with replacing(path) as temporary:
+        lines = [json.dumps({"shard": name, "samples": shards[name]}) for name in sorted(shards)]
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return len(shards)
