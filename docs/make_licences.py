@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -60,6 +61,9 @@ APART = {
 }
 
 
+_spdx = cache(get_spdx_licensing)
+
+
 def closure(extra: str = "") -> set[str]:
     """The packages that visemill, with one extra or none, brings, by their canonical names."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -98,7 +102,7 @@ def licence_of(name: str) -> str:
 
 def unknown_in(expression: str) -> list[str]:
     """The words of an expression that SPDX does not list."""
-    return get_spdx_licensing().unknown_license_keys(expression)
+    return _spdx().unknown_license_keys(expression)
 
 
 def is_compatible(expression: str) -> bool:
@@ -115,10 +119,11 @@ def is_compatible(expression: str) -> bool:
             return node.key in COMPATIBLE
         return (all if isinstance(node, AND) else any)(holds(part) for part in node.args)
 
-    parsed = get_spdx_licensing().parse(expression)
+    parsed = _spdx().parse(expression)
     return parsed is not None and holds(parsed)
 
 
+@cache
 def packages() -> dict[str, list[str]]:
     """What each package is needed for: "run", or the extras. Packages that are absent are left
     out with their extra."""
