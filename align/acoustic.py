@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn import functional
 
 from align.sounds import SOUNDS, STATE_COUNT
 from align.spectrum import log_mel
@@ -32,7 +30,15 @@ BANDS = 40
 TRAINING = "python -m pipelines.acoustic"
 """The command that makes the model."""
 
-_SCALE = 10.0  # dB: what the network sees as 1
+DILATIONS = (1, 3, 9, 1)
+"""Steps between the taps of each residual convolution."""
+
+SCALE = 10.0
+"""What the network sees as 1 (dB)."""
+
+_EPSILON = 1e-5  # torch's, under the root of each normalization's variance
+
+_MOST_BYTES = 64 << 20  # of a model that is read; ours have 2 MB
 
 
 def acoustic_features(audio: np.ndarray) -> np.ndarray:
@@ -40,62 +46,57 @@ def acoustic_features(audio: np.ndarray) -> np.ndarray:
     return log_mel(audio, hop=FRAME, window=320, size=512, bands=BANDS)
 
 
-def centred(mel: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """What the network sees of mel bands (batch, frames, 40) in dB: the mean of each band over
-    the frames that are `inside` (batch, frames) taken off, zeros outside."""
-    weight = inside[..., None].to(mel.dtype)
-    mean = (mel * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1)
-    return (mel - mean) / _SCALE * weight
-
-
-class AcousticNet(nn.Module):
-    """(batch, frames, 40) to scores (batch, frames, STATE_COUNT); frames must be even."""
-
-    def __init__(self, channels: int = 96, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.first = nn.Conv1d(BANDS, channels, 6, stride=2, padding=2)
-        self.first_norm = nn.BatchNorm1d(channels)
-        self.blocks = nn.ModuleList(_Block(channels, step, dropout) for step in (1, 3, 9, 1))
-        self.last = nn.Conv1d(channels, 2 * STATE_COUNT, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = functional.relu(self.first_norm(self.first(x.transpose(1, 2))))
-        for block in self.blocks:
-            x = block(x)
-        x = self.last(x)
-        batch, _, steps = x.shape
-        x = x.view(batch, 2, STATE_COUNT, steps).permute(0, 3, 1, 2)
-        return x.reshape(batch, 2 * steps, STATE_COUNT)
-
-
-class _Block(nn.Module):
-    def __init__(self, channels: int, step: int, dropout: float) -> None:
-        super().__init__()
-        self.conv = nn.Conv1d(channels, channels, 3, padding=step, dilation=step)
-        self.norm = nn.BatchNorm1d(channels)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.dropout(functional.relu(self.norm(self.conv(x))))
-
-
 @dataclass(frozen=True, eq=False)
 class AcousticModel:
-    """A trained network and how often each state occurred: (STATE_COUNT,), sums to 1."""
+    """A trained network and how often each state occurred: (STATE_COUNT,), sums to 1.
 
-    network: AcousticNet
+    weights: by the names that align.training's AcousticNet gives them.
+    """
+
+    weights: Mapping[str, np.ndarray]
     prior: np.ndarray
 
     def log_posteriors(self, audio: np.ndarray) -> np.ndarray:
         """Natural logarithms, float32, shape (ceil(samples / FRAME), STATE_COUNT)."""
-        mel = torch.from_numpy(acoustic_features(audio))[None]
-        frames = mel.shape[1]
+        mel = acoustic_features(audio)
+        frames = len(mel)
         if frames % 2:
-            mel = torch.cat([mel, mel[:, -1:]], dim=1)
-        inside = torch.ones(mel.shape[:2], dtype=torch.bool)
-        with torch.inference_mode(), _one_thread():
-            scores = self.network(centred(mel, inside))
-            return functional.log_softmax(scores, dim=2)[0, :frames].numpy()
+            mel = np.concatenate([mel, mel[-1:]])
+        scores = self.scores((mel - mel.mean(axis=0)) / SCALE)[:frames]
+        scores -= scores.max(axis=1, keepdims=True)
+        return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """What AcousticNet gives for x (frames, 40), float32: shape (frames, STATE_COUNT).
+
+        In numpy: it is as fast, and to load torch takes as long as to align two minutes of speech.
+        frames must be even.
+        """
+        first, *blocks, last = self._layers
+        x = _convolved(x.reshape(len(x) // 2, 2 * BANDS), *first)
+        for weights, bias, step in blocks:
+            x = x + _convolved(x, weights, bias, step)
+        return (x @ last[0] + last[1]).reshape(-1, STATE_COUNT)
+
+    @cached_property
+    def _layers(self) -> list[tuple]:
+        """Of each convolution the weights (taps, in, out) with its normalization in them, the bias
+        and the step between taps; of the last layer weights (in, out) and bias."""
+        # The first convolution's step of 2 is one of 1 over pairs of frames.
+        first = self._normalized("first", "first_norm")
+        layers = [(first[0].reshape(3, 2 * BANDS, -1), first[1], 1)]
+        for number, step in enumerate(DILATIONS):
+            names = f"blocks.{number}.conv", f"blocks.{number}.norm"
+            layers.append((*self._normalized(*names), step))
+        last = self.weights["last.weight"][:, :, 0].T
+        return [*layers, (np.ascontiguousarray(last), self.weights["last.bias"])]
+
+    def _normalized(self, conv: str, norm: str) -> tuple[np.ndarray, np.ndarray]:
+        of = {name: np.asarray(array, np.float64) for name, array in self.weights.items()}
+        scale = of[f"{norm}.weight"] / np.sqrt(of[f"{norm}.running_var"] + _EPSILON)
+        bias = (of[f"{conv}.bias"] - of[f"{norm}.running_mean"]) * scale + of[f"{norm}.bias"]
+        weights = np.ascontiguousarray(of[f"{conv}.weight"].transpose(2, 1, 0) * scale, np.float32)
+        return weights, bias.astype(np.float32)
 
     def log_likelihoods(self, posteriors: np.ndarray) -> np.ndarray:
         """Log likelihoods, up to a constant per frame, from log posteriors."""
@@ -103,9 +104,8 @@ class AcousticModel:
 
     def to_bytes(self) -> bytes:
         """The model as a .npz file; the same weights give the same bytes."""
-        arrays = {name: t.cpu().numpy() for name, t in self.network.state_dict().items()}
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, prior=self.prior, sounds=np.array(SOUNDS), **arrays)
+        np.savez_compressed(buffer, prior=self.prior, sounds=np.array(SOUNDS), **self.weights)
         return buffer.getvalue()
 
     def save(self, path: str | Path) -> None:
@@ -117,8 +117,8 @@ class AcousticModel:
     def digest(self) -> str:
         """A short hash of the weights: the version of the model."""
         state = hashlib.blake2b(self.prior.tobytes(), digest_size=8)
-        for name, tensor in sorted(self.network.state_dict().items()):
-            state.update(name.encode() + tensor.cpu().numpy().tobytes())
+        for name, array in sorted(self.weights.items()):
+            state.update(name.encode() + array.tobytes())
         return state.hexdigest()
 
 
@@ -134,13 +134,12 @@ def load_model(path: str | Path) -> AcousticModel:
             remedy=f"`make repro` trains it, or: {TRAINING}",
         )
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = _read_arrays(path)
         if tuple(arrays.pop("sounds")) != SOUNDS:
             raise ValueError("it tells other sounds apart")
         prior = arrays.pop("prior")
-        network = AcousticNet(channels=len(arrays["first.bias"]))
-        network.load_state_dict({name: torch.from_numpy(a) for name, a in arrays.items()})
+        model = AcousticModel(arrays, prior)
+        model.scores(np.zeros((2, BANDS), np.float32))  # fails where an array is missing or wrong
     except Exception as error:  # a damaged file raises nearly anything
         reason = (str(error).splitlines() or ["?"])[0]
         raise BadInput(
@@ -148,15 +147,32 @@ def load_model(path: str | Path) -> AcousticModel:
             where=str(path),
             remedy=f"make it anew: {TRAINING}",
         ) from error
-    return AcousticModel(network.eval(), prior)
+    return model
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The number of threads changes the last bits, and a worker has one processor anyway."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _convolved(x: np.ndarray, weights: np.ndarray, bias: np.ndarray, step: int) -> np.ndarray:
+    """relu(convolution): x (frames, in) to (frames, out), with zeros around it."""
+    count = len(x)
+    padded = np.zeros((count + 2 * step, x.shape[1]), np.float32)
+    padded[step : step + count] = x
+    out = padded[:count] @ weights[0]
+    for tap in (1, 2):
+        out += padded[tap * step : tap * step + count] @ weights[tap]
+    out += bias
+    return np.maximum(out, 0, out=out)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a .npz file; ValueError if they claim more than a model of ours could have."""
+    claimed = 0
+    with zipfile.ZipFile(path) as box:
+        for info in box.infolist():
+            with box.open(info) as member:
+                if np.lib.format.read_magic(member) != (1, 0):
+                    raise ValueError(f"{info.filename} is no array of ours")
+                shape, _, kind = np.lib.format.read_array_header_1_0(member)
+            claimed += max(info.file_size, math.prod(shape) * kind.itemsize)
+    if claimed > _MOST_BYTES:
+        raise ValueError(f"its arrays claim {claimed} bytes")
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}

@@ -79,7 +79,7 @@ def scaled(features: np.ndarray) -> np.ndarray:
 @cache
 def load_layers() -> Layers:
     """The weights of edges.npz, as float32."""
-    with np.load(FILE) as stored:
+    with np.load(FILE, allow_pickle=False) as stored:
         return unpack(stored)
 
 

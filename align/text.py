@@ -56,7 +56,7 @@ def _token_words(token: str, text: str) -> list[str]:
             digits = part.replace(",", "")
             if part.isalpha():
                 words += _token_words(part, text)
-            elif _NUMBER.fullmatch(part) and not _ZERO.match(digits) and int(digits) <= LARGEST:
+            elif _NUMBER.fullmatch(part) and not _ZERO.match(digits) and len(digits) <= 6:
                 words += number_words(int(digits)).replace("-", " ").split()
             else:
                 raise BadText(

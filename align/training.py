@@ -11,18 +11,19 @@ phoneticians call it the fricative's.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
-from align.acoustic import BANDS, FRAME, AcousticModel, AcousticNet, acoustic_features, centred
+from align.acoustic import BANDS, DILATIONS, FRAME, SCALE, AcousticModel, acoustic_features
 from align.refine import HOP, change_features, refine
 from align.sounds import FRICATIVES, SOUNDS, STATE_COUNT, STATES, STOPS, sound_of
 from align.spectrum import HIGHEST, LOWEST, to_mel
@@ -44,7 +45,8 @@ class AcousticParams:
     slope, of a smooth bend of the channel, and of level and bend of each sound. snr_db: the range
     of the noise under the loud frames. reverberant: share of sequences in a room.
     adapt_steps, adapt_rate: batches (of half the size; half of each is the corpus's own) and top
-    learning rate of an adaptation.
+    learning rate of an adaptation. hours: the most speech that is learned from; of more, clips
+    are drawn.
     """
 
     epochs: int = 5
@@ -63,6 +65,7 @@ class AcousticParams:
     reverberant: float = 0.7
     adapt_steps: int = 150
     adapt_rate: float = 1e-3
+    hours: float = 4.0
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch, self.channels, self.adapt_steps) < 1:
@@ -71,12 +74,24 @@ class AcousticParams:
             raise ValueError(f"frames is {self.frames}, not an even number")
 
 
+class Store(Protocol):
+    """Frames outside memory, such as lipsync.frame_file.FrameFile."""
+
+    def append(self, rows: np.ndarray) -> None:
+        """Adds frames, shape (any, 40)."""
+
+    def gather(self, places: np.ndarray) -> np.ndarray:
+        """The frames at `places` (sequences, length), each sequence rising by 0 or 1."""
+
+    def __len__(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Speech:
     """Clips as frames: mel (N, 40) float16, states (N,) int16, and each clip's first frame (and N
-    at the end) in `offsets`."""
+    at the end) in `offsets`. mel: an array, or a Store."""
 
-    mel: np.ndarray
+    mel: np.ndarray | Store
     states: np.ndarray
     offsets: np.ndarray
 
@@ -86,16 +101,18 @@ class Speech:
         return len(self.mel) * FRAME / 16_000 / 60
 
 
-def collect(clips: Iterable[Clip]) -> Speech:
-    """The frames of clips with phones. Raises BadInput if there are no clips."""
+def collect(clips: Iterable[Clip], store: Store | None = None) -> Speech:
+    """The frames of clips with phones; their mel bands in `store` if there is one, which must be
+    empty. Raises BadInput if there are no clips."""
     mel, states = [], []
     for clip in clips:
-        mel.append(acoustic_features(clip.audio).astype(np.float16))
+        bands = acoustic_features(clip.audio).astype(np.float16)
+        (mel if store is None else store).append(bands)
         states.append(frame_states(clip))
-    if not mel:
+    if not states:
         raise BadInput("there is no speech to train on", remedy="run the stages before this one")
-    offsets = np.cumsum([0, *map(len, mel)])
-    return Speech(np.concatenate(mel), np.concatenate(states), offsets)
+    offsets = np.cumsum([0, *map(len, states)])
+    return Speech(np.concatenate(mel) if store is None else store, np.concatenate(states), offsets)
 
 
 def frame_states(clip: Clip) -> np.ndarray:
@@ -146,22 +163,78 @@ def _burst(level: np.ndarray, start: int, end: int) -> int:
     return start + round(0.7 * (end - start))
 
 
+# ---------------------------------------------------------------- the network
+
+
+class AcousticNet(nn.Module):
+    """(batch, frames, 40) to scores (batch, frames, STATE_COUNT); frames must be even."""
+
+    def __init__(self, channels: int = 96, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(BANDS, channels, 6, stride=2, padding=2)
+        self.first_norm = nn.BatchNorm1d(channels)
+        self.blocks = nn.ModuleList(_Block(channels, step, dropout) for step in DILATIONS)
+        self.last = nn.Conv1d(channels, 2 * STATE_COUNT, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(self.first_norm(self.first(x.transpose(1, 2))))
+        for block in self.blocks:
+            x = block(x)
+        x = self.last(x)
+        batch, _, steps = x.shape
+        x = x.view(batch, 2, STATE_COUNT, steps).permute(0, 3, 1, 2)
+        return x.reshape(batch, 2 * steps, STATE_COUNT)
+
+
+class _Block(nn.Module):
+    def __init__(self, channels: int, step: int, dropout: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, 3, padding=step, dilation=step)
+        self.norm = nn.BatchNorm1d(channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.dropout(functional.relu(self.norm(self.conv(x))))
+
+
+def model_of(network: AcousticNet, prior: np.ndarray) -> AcousticModel:
+    """The model that a trained network is."""
+    state = network.state_dict()
+    return AcousticModel({name: t.cpu().numpy().copy() for name, t in state.items()}, prior)
+
+
+def network_of(model: AcousticModel) -> AcousticNet:
+    """A new network with a model's weights, without dropout."""
+    network = AcousticNet(len(model.weights["first.bias"]))
+    network.load_state_dict({n: torch.tensor(array) for n, array in model.weights.items()})
+    return network
+
+
 # ---------------------------------------------------------------- what the network sees
+
+
+def centred(mel: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """What the network sees of mel bands (batch, frames, 40) in dB: the mean of each band over
+    the frames that are `inside` (batch, frames) taken off, zeros outside."""
+    weight = inside[..., None].to(mel.dtype)
+    mean = (mel * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1)
+    return (mel - mean) / SCALE * weight
 
 
 class _Source:
     """Speech on the device, from which sequences are cut."""
 
     def __init__(self, speech: Speech, device: torch.device) -> None:
-        self.mel = torch.from_numpy(speech.mel).to(device)
-        self.states = torch.from_numpy(speech.states.astype(np.int64)).to(device)
+        in_memory = isinstance(speech.mel, np.ndarray)
+        self.mel = torch.from_numpy(speech.mel).to(device) if in_memory else speech.mel
+        self.states = torch.from_numpy(speech.states).to(device)
         self.offsets = torch.from_numpy(np.asarray(speech.offsets, np.int64)).to(device)
 
     def draw(
         self, count: int, frames: int, rng: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """mel (count, frames, 40), states (count, frames), which frames are inside their clip."""
-        device = self.mel.device
+        device = self.states.device
         middle = torch.rand(count, generator=rng, device=device, dtype=torch.float64)
         middle = (middle * len(self.mel)).long()
         clip = torch.searchsorted(self.offsets, middle, right=True) - 1
@@ -170,7 +243,11 @@ class _Source:
         places = start[:, None] + torch.arange(frames, device=device)
         inside = places < end[:, None]
         places = places.clamp_max(len(self.mel) - 1)
-        return self.mel[places].float(), self.states[places], inside
+        if isinstance(self.mel, torch.Tensor):
+            mel = self.mel[places]
+        else:
+            mel = torch.from_numpy(self.mel.gather(places.cpu().numpy())).to(device)
+        return mel.float(), self.states[places].long(), inside
 
 
 def augment(
@@ -275,7 +352,7 @@ def train(
         sources = [(_Source(speech, rng.device), params.batch)]
         _fit(network, sources, params.epochs, steps, params.learning_rate, params, rng, on_epoch)
     counts = np.bincount(speech.states, minlength=STATE_COUNT)
-    return AcousticModel(network.cpu().eval(), counts / counts.sum())
+    return model_of(network, counts / counts.sum())
 
 
 def adapt(
@@ -287,11 +364,11 @@ def adapt(
     prototype that learned from its own labels alone got worse (12.7 → 14.0 ms on emodb).
     """
     with _seeded(seed, "adapt") as rng:
-        network = copy.deepcopy(model.network).to(rng.device)
+        network = network_of(model).to(rng.device)
         half = params.batch // 4  # two halves: 16 sequences are enough for a small corpus
         sources = [(_Source(s, rng.device), max(1, half)) for s in (own, synthetic)]
         _fit(network, sources, 1, params.adapt_steps, params.adapt_rate, params, rng, None)
-    return AcousticModel(network.cpu().eval(), model.prior)
+    return model_of(network, model.prior)
 
 
 @contextmanager

@@ -12,12 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import numpy as np
-import yaml
 
 from augment.drawn import ChannelTransform
 from augment.pool import join_credits
 from augment.values import Checked
 from clips import BadInput, BadParams, Clip, read_audio
+from clips.files import read_yaml
 
 P = TypeVar("P", bound=Checked)
 
@@ -120,11 +120,11 @@ def _credit(folder: Path, name: str) -> tuple[str, str]:
         if not path.is_file():
             continue
         try:
-            said = yaml.safe_load(path.read_text("utf-8"))
+            said = read_yaml(path)
             return str(said["licence"]), str(said.get("attribution", ""))
-        except (yaml.YAMLError, OSError, KeyError, TypeError, AttributeError) as error:
+        except KeyError as error:
             raise BadParams(
-                f"names no licence ({type(error).__name__}: {error})",
+                "names no licence",
                 where=str(path),
                 remedy='write "licence: CC0-1.0" and "attribution: …"',
             ) from error

@@ -13,13 +13,20 @@ VisemillError
 
 from __future__ import annotations
 
+import re
+
+_LONGEST = 2000
+_STEERING = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
 
 class VisemillError(Exception):
     """An error for a person: `what` went wrong, `where`, and the `remedy`."""
 
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
-        self.what, self.where, self.remedy = what, where, remedy
-        super().__init__(what, where, remedy)
+        self.what, self.where, self.remedy = map(_harmless, (what, where, remedy))
+        super().__init__(self.what, self.where, self.remedy)
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
@@ -28,6 +35,14 @@ class VisemillError(Exception):
     def __reduce__(self):
         # Exceptions with keyword arguments do not unpickle by default; workers send them home.
         return (_rebuild, (type(self), self.what, self.where, self.remedy))
+
+
+def _harmless(text: str) -> str:
+    """`text` as a terminal may show it: what would steer it becomes \\x1b and the like, and what is
+    left of a very long text is its beginning. Names and texts of other people's files come here."""
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}…"
+    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _rebuild(kind, what, where, remedy):

@@ -17,6 +17,9 @@ from clips.errors import BadLabels
 RATE = 16_000
 """Samples per second of every clip (Hz)."""
 
+LONGEST_SECONDS = 43_200
+"""No file is believed that claims more: half a day of sound, or labels and cues beyond it."""
+
 SILENCE = "SIL"
 """The phone label of silence."""
 

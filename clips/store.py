@@ -60,6 +60,7 @@ REJECTS = "rejects.parquet"
 """The name of the file of rejected clips in every directory of partitions."""
 
 _ROWS = 256  # clips in a row group: what a reader holds in memory at once
+_MOST_BYTES = 512 << 20  # that a row group may claim: 256 clips of 30 s have less than half
 
 
 def partition_name(number: int) -> str:
@@ -85,14 +86,23 @@ def to_row(clip: Clip) -> dict:
 
 
 def from_row(row: dict) -> Clip:
-    """The clip of a row of a partition."""
-    values = {name: row[name] for name in CLIP_SCHEMA.names if name != "samples"}
-    values["audio"] = from_flac(row["audio"]["bytes"])
-    for tier in ("words", "phones", "visemes"):
-        values[tier] = tuple(Segment(**segment) for segment in row[tier])
-    values["ipa"] = tuple(row["ipa"])
-    values["ops"] = tuple(Op(**op) for op in row["ops"])
-    values["scores"] = tuple((score["name"], score["value"]) for score in row["scores"])
+    """The clip of a row of a partition. Raises BadInput for a row with a hole."""
+    try:
+        values = {name: row[name] for name in CLIP_SCHEMA.names if name != "samples"}
+        values["audio"] = from_flac(row["audio"]["bytes"])
+        for tier in ("words", "phones", "visemes"):
+            values[tier] = tuple(Segment(**segment) for segment in row[tier])
+        values["ipa"] = tuple(row["ipa"])
+        values["ops"] = tuple(Op(**op) for op in row["ops"])
+        values["scores"] = tuple((score["name"], score["value"]) for score in row["scores"])
+        if holes := [name for name, value in values.items() if value is None]:
+            raise TypeError(f"no {', '.join(holes)}")
+    except (KeyError, TypeError) as error:
+        raise BadInput(
+            f"a row is no clip ({error})",
+            where=str(row.get("clip_id")),
+            remedy="delete its partition and run the stage again",
+        ) from error
     return Clip(**values)
 
 
@@ -127,15 +137,39 @@ def write_table(path: str | Path, rows: Iterable[dict], schema: pa.Schema) -> in
     return count
 
 
-def read_rows(path: str | Path, columns: list[str] | None = None) -> Iterator[dict]:
-    """The rows of a Parquet file as dictionaries, a group at a time."""
+def read_rows(
+    path: str | Path, columns: list[str] | None = None, schema: pa.Schema | None = None
+) -> Iterator[dict]:
+    """The rows of a Parquet file as dictionaries, a group at a time.
+
+    schema: columns that it must have, with their types. Raises BadInput that names the file.
+    """
+    with opened_table(path, schema) as file:
+        for batch in file.iter_batches(batch_size=_ROWS, columns=columns):
+            yield from batch.to_pylist()
+
+
+@contextmanager
+def opened_table(path: str | Path, schema: pa.Schema | None = None) -> Iterator[pq.ParquetFile]:
+    """An open Parquet file whose faults, until the end of the block, become BadInput.
+
+    schema: columns that it must have, with their types.
+    """
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_ROWS, columns=columns):
-                yield from batch.to_pylist()
-    except (pa.ArrowInvalid, pa.ArrowIOError, OSError, KeyError) as error:
+            groups = range(file.num_row_groups)
+            claimed = max((file.metadata.row_group(n).total_byte_size for n in groups), default=0)
+            if claimed > _MOST_BYTES:
+                raise pa.ArrowInvalid(f"a row group claims {claimed} bytes")
+            found = file.schema_arrow
+            for wanted in schema or ():
+                at = found.get_all_field_indices(wanted.name)
+                if len(at) != 1 or found.field(at[0]).type != wanted.type:
+                    raise pa.ArrowInvalid(f"the column {wanted.name} is not a {wanted.type}")
+            yield file
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         raise BadInput(
-            f"cannot be read as a partition ({str(error).splitlines()[0]})",
+            f"cannot be read as a partition ({(str(error).splitlines() or ['?'])[0]})",
             where=str(path),
             remedy="delete it and run the stage again",
         ) from error
@@ -148,7 +182,7 @@ def write_clips(path: str | Path, clips: Iterable[Clip]) -> int:
 
 def read_clips(path: str | Path) -> Iterator[Clip]:
     """The clips of one partition, one after the other."""
-    return (from_row(row) for row in read_rows(path))
+    return (from_row(row) for row in read_rows(path, schema=CLIP_SCHEMA))
 
 
 def write_rejects(path: str | Path, rejects: Iterable[Reject]) -> int:
@@ -160,4 +194,6 @@ def write_rejects(path: str | Path, rejects: Iterable[Reject]) -> int:
 def read_rejects(directory: str | Path) -> list[Reject]:
     """The rejects that a stage left in its directory."""
     path = Path(directory) / REJECTS
-    return [Reject(**row) for row in read_rows(path)] if path.exists() else []
+    if not path.exists():
+        return []
+    return [Reject(**row) for row in read_rows(path, REJECT_SCHEMA.names, REJECT_SCHEMA)]

@@ -10,7 +10,8 @@ from praatio import textgrid as praat
 from praatio.utilities.errors import PraatioException
 
 from clips.errors import BadLabels
-from clips.segment import RATE, Segment, tile
+from clips.files import MOST_BYTES, open_regular
+from clips.segment import LONGEST_SECONDS, RATE, Segment, tile
 
 
 def write_textgrid(path: str | Path, tiers: Mapping[str, Sequence[Segment]], length: int) -> None:
@@ -34,11 +35,20 @@ def read_textgrid(path: str | Path, length: int | None = None) -> dict[str, tupl
     """The interval tiers of a TextGrid; intervals without a label are left out.
 
     Times are rounded to samples and, with `length`, cut to the clip.
-    Raises BadLabels that names the file if it cannot be read.
+    Raises BadLabels that names the file if it cannot be read, or has times that nobody believes.
     """
     try:
+        with open_regular(path) as file:
+            if file.seek(0, 2) > MOST_BYTES:
+                raise ValueError(f"it has more than {MOST_BYTES} bytes")
         grid = praat.openTextgrid(str(path), includeEmptyIntervals=False)
-    except (PraatioException, OSError, ValueError, IndexError, KeyError, AssertionError) as error:
+        times = [time for tier in grid.tiers for entry in tier.entries for time in entry[:-1]]
+        if not all(-LONGEST_SECONDS <= time <= LONGEST_SECONDS for time in times):
+            raise ValueError("a time is no number of seconds, or beyond half a day")
+    except (
+        PraatioException, OSError, ValueError, LookupError, AssertionError, TypeError,
+        AttributeError, RecursionError,
+    ) as error:  # praatio checks little of what it reads  # fmt: skip
         raise BadLabels(
             f"cannot be read as a TextGrid ({(str(error).splitlines() or ['?'])[0]})",
             where=str(path),

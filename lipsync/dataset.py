@@ -7,7 +7,8 @@ little endian, dB); visemes (one byte per frame: the class at the frame's time, 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 
 from lipsync.errors import BadFeatures
 from lipsync.features import BANDS
+from lipsync.frame_file import FrameFile
 from visemes.classes import CLASSES
 
 SCHEMA = pa.schema(
@@ -33,6 +35,7 @@ SCHEMA = pa.schema(
     metadata={"visemill": "features-1", "rate": "16000", "hop": "160", "bands": str(BANDS)},
 )
 _ROWS = 512  # clips in a row group
+_BLOCK = 100_000  # frames that are hashed at once
 _AGAIN = "make the feature table again"
 
 
@@ -52,11 +55,11 @@ class FeatureRow:
 class Corpus:
     """The frames of many clips, one after the other.
 
-    mel: (frames, 13) float32, dB. visemes: (frames,) uint8. Clip n has frames
-    offsets[n] .. offsets[n+1]. clip_ids and sources: one for each clip.
+    mel: (frames, 13) float32, dB, in memory or in a file. visemes: (frames,) uint8. Clip n has
+    frames offsets[n] .. offsets[n+1]. clip_ids and sources: one for each clip.
     """
 
-    mel: np.ndarray
+    mel: np.ndarray | FrameFile
     visemes: np.ndarray
     offsets: np.ndarray
     clip_ids: tuple[str, ...]
@@ -74,22 +77,38 @@ class Corpus:
     def digest(self) -> str:
         """A short hash of all frames and labels; tells whether training data changed."""
         state = blake2b(digest_size=16)
-        for array in (self.mel, self.visemes, self.offsets):
+        for first in range(0, self.frames, _BLOCK):
+            state.update(np.ascontiguousarray(self.mel[first : first + _BLOCK]))
+        for array in (self.visemes, self.offsets):
             state.update(np.ascontiguousarray(array))
         return state.hexdigest()
 
     @classmethod
     def of(cls, rows: Sequence[FeatureRow]) -> Corpus:
         """The corpus of these clips, as if they had been written and loaded."""
-        checked = [_check(row, "") for row in rows]
-        lengths = [len(visemes) for _, visemes in checked]
-        return cls(
-            np.concatenate([m for m, _ in checked] or [np.zeros((0, BANDS), np.float32)]),
-            np.concatenate([v for _, v in checked] or [np.zeros(0, np.uint8)]),
-            np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64),
-            tuple(row.clip_id for row in rows),
-            tuple(row.source for row in rows),
-        )
+        return _gathered((row, *_check(row, "")) for row in rows)
+
+
+def _gathered(
+    rows: Iterable[tuple[FeatureRow, np.ndarray, np.ndarray]], file: FrameFile | None = None
+) -> Corpus:
+    """The corpus of checked rows, whose mel bands go into `file` if there is one."""
+    bands = [np.zeros((0, BANDS), np.float32)]
+    labels, offsets = [np.zeros(0, np.uint8)], [0]
+    names, sources = [], []
+    for row, mel, visemes in rows:
+        (bands if file is None else file).append(mel)
+        labels.append(visemes)
+        offsets.append(offsets[-1] + len(visemes))
+        names.append(row.clip_id)
+        sources.append(sys.intern(row.source))
+    return Corpus(
+        np.concatenate(bands) if file is None else file,
+        np.concatenate(labels),
+        np.array(offsets, np.int64),
+        tuple(names),
+        tuple(sources),
+    )
 
 
 def write_feature_table(path: str | Path, rows: Iterable[FeatureRow]) -> int:
@@ -128,40 +147,54 @@ def write_feature_table(path: str | Path, rows: Iterable[FeatureRow]) -> int:
     return count
 
 
-def load_feature_tables(paths: Iterable[str | Path], split: str) -> Corpus:
+def load_feature_tables(
+    paths: Iterable[str | Path], split: str, folder: Path | None = None
+) -> Corpus:
     """The clips of one split from some feature tables, in the order of the tables and their rows.
 
+    folder: where a file keeps the mel bands, 19 MB an hour; if None they lie in memory.
     Raises BadFeatures that names the table, the clip and the fault; also if a clip comes twice.
     """
-    rows: list[FeatureRow] = []
+    file = None if folder is None else FrameFile(BANDS, "<f4", folder)
+    return _gathered(_checked(map(str, paths), split), file)
+
+
+def _checked(
+    paths: Iterable[str], split: str
+) -> Iterator[tuple[FeatureRow, np.ndarray, np.ndarray]]:
     seen: dict[str, str] = {}
-    for path in map(str, paths):
-        for row in _read(path):
-            if row["split"] != split:
+    for path in paths:
+        for table_row in _read(path):
+            if table_row["split"] != split:
                 continue
-            clip_id = row["clip_id"]
-            if clip_id in seen:
+            row = _from_row(table_row, path)
+            if row.clip_id in seen:
                 raise BadFeatures(
-                    f"clip {clip_id!r} is in {seen[clip_id]} too",
+                    f"clip {row.clip_id!r} is in {seen[row.clip_id]} too",
                     where=path,
                     remedy="name each table once, and delete tables of earlier runs",
                 )
-            seen[clip_id] = path
-            rows.append(_from_row(row, path))
-    return Corpus.of(rows)
+            seen[row.clip_id] = path
+            yield row, *_check(row, path)
 
 
 def _read(path: str) -> Iterable[dict]:
     try:
         with pq.ParquetFile(path) as file:
-            missing = set(SCHEMA.names) - set(file.schema_arrow.names)
+            found = file.schema_arrow
+            at = {name: found.get_all_field_indices(name) for name in SCHEMA.names}
+            missing = [
+                name
+                for name, places in at.items()
+                if len(places) != 1 or found.field(places[0]).type != SCHEMA.field(name).type
+            ]
             if missing:
                 raise BadFeatures(
                     f"lacks the columns {', '.join(sorted(missing))}", where=path, remedy=_AGAIN
                 )
             for batch in file.iter_batches(batch_size=_ROWS, columns=SCHEMA.names):
                 yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = (str(error).splitlines() or ["?"])[0]
         raise BadFeatures(
             f"cannot be read as a feature table ({reason})", where=path, remedy=_AGAIN
@@ -169,6 +202,10 @@ def _read(path: str) -> Iterable[dict]:
 
 
 def _from_row(row: dict, path: str) -> FeatureRow:
+    if holes := [name for name, value in row.items() if value is None]:
+        raise BadFeatures(
+            f"clip {row['clip_id']!r} has no {', '.join(holes)}", where=path, remedy=_AGAIN
+        )
     frames, bands, visemes = row["frames"], row["mel"], row["visemes"]
     if len(bands) != frames * BANDS * 4 or len(visemes) != frames:
         raise BadFeatures(

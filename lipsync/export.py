@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from lipsync.errors import BadModel
 from lipsync.features import FEATURES, HOP, RATE
 from lipsync.model import HIDDEN, LOOKAHEAD, OUTPUTS, CherryNet
+from lipsync.untrusted import read_weights
 from visemes.classes import CLASSES, LETTERS
 
 OPSET = 14
@@ -55,9 +56,9 @@ def load_cherry(path: str | Path) -> CherryNet:
     model = CherryNet()
     remedy = "give a model that `visemill` or Cherry Lip Sync has written"
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise BadModel("does not exist", where=str(path), remedy=remedy) from error
+        state = torch.load(read_weights(path), map_location="cpu", weights_only=True)
+    except BadModel:
+        raise
     except Exception as error:  # torch.load raises nearly anything on a file that is not its own
         reason = (str(error).splitlines() or ["?"])[0]
         raise BadModel(
@@ -65,7 +66,7 @@ def load_cherry(path: str | Path) -> CherryNet:
         ) from error
     try:
         model.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
+    except (RuntimeError, TypeError, AttributeError, ValueError) as error:
         lines = [line.strip() for line in str(error).splitlines()]
         raise BadModel(
             f"holds other weights ({' '.join(lines[1:3] or lines)})",

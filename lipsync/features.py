@@ -46,11 +46,11 @@ def frame_count(samples: int) -> int:
     return max(0, (samples - WINDOW) // HOP + 1)
 
 
-def _filters() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First bin of each of the 14 stretches between band edges; each bin's rise and fall weight.
+def _filters() -> tuple[np.ndarray, np.ndarray]:
+    """First bin of each of the 14 stretches between band edges; rise and fall weight of each bin.
 
     A bin lies on the rising side of one band and the falling side of the band before it, so two
-    weights per bin say everything.
+    weights per bin, (2, 201), say everything.
     """
     top = 2595.0 * np.log10(1.0 + (RATE / 2) / 700.0)  # HTK's mel scale
     edges = 700.0 * (10.0 ** (np.linspace(0.0, top, BANDS + 2) / 2595.0) - 1.0)
@@ -58,32 +58,38 @@ def _filters() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     stretch = np.clip(np.searchsorted(edges, hertz, side="right") - 1, 0, BANDS)
     rise = (hertz - edges[stretch]) / (edges[stretch + 1] - edges[stretch])
     rise = np.clip(rise, 0.0, 1.0)
-    starts = np.searchsorted(stretch, np.arange(BANDS + 1))
-    return starts, rise, 1.0 - rise
+    return np.searchsorted(stretch, np.arange(BANDS + 1)), np.stack([rise, 1.0 - rise])
 
 
 _HANN = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW) / WINDOW)
-_STARTS, _RISE, _FALL = _filters()
-
-
-def _mel_of(frames: np.ndarray) -> np.ndarray:
-    spectrum = np.fft.rfft(frames * _HANN, axis=1)
-    power = spectrum.real**2 + spectrum.imag**2
-    rising = np.add.reduceat(power * _RISE, _STARTS, axis=1)[:, :BANDS]
-    falling = np.add.reduceat(power * _FALL, _STARTS, axis=1)[:, 1:]
-    return (10.0 * np.log10(np.maximum(rising + falling, FLOOR))).astype(np.float32)
+_STARTS, _SIDES = _filters()
 
 
 def mel(audio: np.ndarray) -> np.ndarray:
     """Mel bands in dB of mono samples at 16 kHz (−1..1): float32, shape (frames, 13)."""
-    audio = np.asarray(audio, np.float32)
+    audio = np.ascontiguousarray(audio, np.float32)
     count = frame_count(len(audio))
-    out = np.empty((count, BANDS), np.float32)
-    if count:
-        windows = np.lib.stride_tricks.sliding_window_view(audio, WINDOW)[::HOP]
-        for at in range(0, count, _BLOCK):
-            out[at : at + _BLOCK] = _mel_of(windows[at : at + _BLOCK].astype(np.float64))
-    return out
+    if count <= _BLOCK:
+        return _mel_of(audio, count)
+    blocks = range(0, count, _BLOCK)
+    return np.concatenate([_mel_of(audio[at * HOP :], min(_BLOCK, count - at)) for at in blocks])
+
+
+def _mel_of(audio: np.ndarray, count: int) -> np.ndarray:
+    """The first `count` frames. What a stream spends its time on: no call more than needed."""
+    if not count:
+        return np.zeros((0, BANDS), np.float32)
+    step = audio.itemsize
+    frames = np.ndarray((count, WINDOW), np.float32, audio, strides=(HOP * step, step))
+    parts = np.fft.rfft(frames * _HANN).view(np.float64)
+    np.multiply(parts, parts, out=parts)
+    power = parts[:, ::2] + parts[:, 1::2]
+    sides = np.add.reduceat(power[:, None] * _SIDES, _STARTS, axis=2)
+    bands = sides[:, 0, :BANDS] + sides[:, 1, 1:]
+    np.maximum(bands, FLOOR, out=bands)
+    np.log10(bands, out=bands)
+    np.multiply(bands, 10.0, out=bands)
+    return bands.astype(np.float32)
 
 
 def deltas(bands: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from lipsync.errors import BadModel
 from lipsync.features import FEATURES, HOP, RATE, FeatureStream, features
+from lipsync.step import Step, read_weights
+from lipsync.untrusted import read_graph
 from visemes.classes import CLASSES, LETTERS
 
 if TYPE_CHECKING:
@@ -213,27 +216,34 @@ class _OnnxNetwork:
         import onnxruntime
 
         remedy = "give a model that `visemill` has written"
-        if not Path(path).is_file():
-            raise BadModel("does not exist", where=str(path), remedy=remedy)
+        graph = read_graph(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # the network is too small to gain from more
         options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                graph, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its exceptions have no common base that is public
             reason = (str(error).splitlines() or ["?"])[0]
             raise BadModel(
                 f"cannot be read as ONNX ({reason})", where=str(path), remedy=remedy
             ) from error
-        shapes = {i.name: i.shape[-1] for i in self._session.get_inputs()}
+        shapes = {i.name: (i.shape or [0])[-1] for i in self._session.get_inputs()}
         about = self._session.get_modelmeta().custom_metadata_map
         expected = {"features": FEATURES, "h1": _HIDDEN, "h2": _HIDDEN}
         if shapes != expected or about.get("classes", "").split() != list(CLASSES):
             raise BadModel("is an ONNX model of another kind", where=str(path), remedy=remedy)
+        self._path = path
+
+    @cached_property
+    def _step(self) -> Step:
+        return Step(read_weights(self._path))
 
     def run(self, x: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        if len(x) == 1 and state:  # a stream in pieces of 10 ms
+            probabilities, state = self._step(x[0], state)
+            return probabilities[None], state
         zeros = np.zeros((1, 1, _HIDDEN), np.float32)
         h1, h2 = state or (zeros, zeros)
         probabilities, h1, h2 = self._session.run(

@@ -1,9 +1,9 @@
 """Training the network, from feature tables to weights; read it from top to bottom.
 
-All frames lie on the device. A batch is a few indexed reads and some arithmetic on all its
-sequences at once: where to cut (`Sampler`), what the microphone and the room do to the sound
-(`augment`), deltas, labels moved by the lookahead. No file is read and no loop runs over samples
-while it trains.
+All frames lie on the device, or, on a CPU, in a file. A batch is a few indexed reads and some
+arithmetic on all its sequences at once: where to cut (`Sampler`), what the microphone and the room
+do to the sound (`augment`), deltas, labels moved by the lookahead. No table is read and no loop
+runs over samples while it trains.
 
     python -m lipsync.train --features 'features/*.parquet' --out models
     torchrun --nproc-per-node 4 -m lipsync.train --features 'features/*.parquet' --out models
@@ -40,6 +40,7 @@ from lipsync.dataset import Corpus, load_feature_tables
 from lipsync.errors import BadCheckpoint, BadFeatures, BadInput
 from lipsync.export import save_cherry, save_onnx
 from lipsync.features import AFTER, BEFORE, FLOOR, inner_deltas
+from lipsync.frame_file import FrameFile
 from lipsync.model import LOOKAHEAD, OUTPUTS, CherryNet
 from visemes.classes import CLASSES
 
@@ -148,10 +149,17 @@ counts, and the target of each output (batch, length)."""
 
 
 class Frames:
-    """A corpus on the device: mel (N, 13), labels (N,), first and end frame of each clip."""
+    """A corpus on the device: mel (N, 13), labels (N,), first and end frame of each clip.
+
+    On a CPU, mel bands that lie in a file stay there.
+    """
 
     def __init__(self, corpus: Corpus, device: torch.device) -> None:
-        self.mel = torch.from_numpy(corpus.mel.copy()).to(device)
+        self.mel: torch.Tensor | FrameFile
+        if isinstance(corpus.mel, FrameFile) and device.type == "cpu":
+            self.mel = corpus.mel
+        else:
+            self.mel = torch.from_numpy(corpus.mel[:].copy()).to(device)
         self.labels = torch.from_numpy(corpus.visemes.copy()).to(device)
         offsets = torch.from_numpy(corpus.offsets.copy()).to(device)
         self.first, self.end = offsets[:-1], offsets[1:]
@@ -170,7 +178,11 @@ class Frames:
         inner = slice(BEFORE, -AFTER)
         named = self.labels[(places[:, inner] - LOOKAHEAD).clamp_min(0)].long()
         counts = inside[:, inner] & (steps[inner] >= LOOKAHEAD)
-        return self.mel[places], inside, torch.where(counts, named, IGNORED)
+        if isinstance(self.mel, FrameFile):
+            mel = torch.from_numpy(self.mel.gather(places.numpy()))
+        else:
+            mel = self.mel[places]
+        return mel, inside, torch.where(counts, named, IGNORED)
 
     def read(self, places: torch.Tensor) -> Sequences:
         """Sequences of the frames at `places` (batch, length + 3), all of which count."""
@@ -583,7 +595,7 @@ class _Run:
         device = next(self.model.parameters()).device
         try:
             state = torch.load(path, map_location=device, weights_only=True)
-            identity = state["identity"]
+            identity = dict(state["identity"])
         except Exception as error:  # torch.load raises nearly anything on a damaged file
             reason = (str(error).splitlines() or ["?"])[0]
             raise BadCheckpoint(
@@ -673,8 +685,7 @@ def _train_files(args: argparse.Namespace) -> None:
         raise BadFeatures(
             f"no file matches {' '.join(args.features)}", remedy="put the pattern in quotes"
         )
-    corpus = load_feature_tables(tables, "train")
-    valid = load_feature_tables(tables, "valid")
+    corpus, valid = (load_feature_tables(tables, split, args.out) for split in ("train", "valid"))
     print(f"{corpus.frames:,} frames of {len(corpus)} clips to train on, {valid.frames:,} valid")
     team = Team.joined(params.device)
     trained = train(

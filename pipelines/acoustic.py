@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
-from clips import Clip, partitions_in, read_clips
+from clips import RATE, Clip, partitions_in, unit_hash
+from clips.store import from_row, read_rows
 from pipelines.aligners import MODEL
 from pipelines.engines import listed_engines
 from pipelines.params import load_params
+from pipelines.runner import WORK
 from pipelines.stage import DATA, exit_with, seed
 from pipelines.train import THREADS
 
@@ -18,14 +21,18 @@ def run() -> None:
     """Writes datasets/acoustic/model.npz."""
     # Threads that wait must not spin: beside other work that made training 100 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    import numpy as np
     import torch
     from tqdm import tqdm
 
+    from align.acoustic import BANDS
     from align.training import AcousticParams, collect, train
+    from lipsync.frame_file import FrameFile
 
     torch.set_num_threads(THREADS)
     params = load_params("acoustic", AcousticParams)
-    speech = collect(training_clips())
+    frames = FrameFile(BANDS, np.float16, WORK / "acoustic")
+    speech = collect(training_clips(share_of(params.hours)), frames)
     print(f"acoustic: {speech.minutes:.1f} min to train on")
     with tqdm(total=params.epochs, desc="acoustic", unit="epoch", mininterval=1.0) as bar:
 
@@ -36,13 +43,31 @@ def run() -> None:
         train(speech, params, seed(), on_epoch).save(MODEL)
 
 
-def training_clips() -> Iterator[Clip]:
-    """The clips of the training split whose timing is exact, of every engine, in order."""
-    for engine in listed_engines():
-        for path in partitions_in(DATA / "synthesize" / engine):
-            for clip in read_clips(path):
-                if clip.split == "train" and clip.timing == "exact":
-                    yield clip
+def training_clips(share: float = 1.0) -> Iterator[Clip]:
+    """The clips of the training split whose timing is exact, of every engine, in order.
+
+    share: how many of them, drawn by their ids.
+    """
+    for path in _partitions():
+        for row in read_rows(path):
+            if _is_training(row) and unit_hash(f"acoustic {row['clip_id']}") < share:
+                yield from_row(row)
+
+
+def share_of(hours: float) -> float:
+    """The share of the training clips that is about `hours` long; 1 if they are no longer."""
+    columns = ["split", "timing", "samples"]
+    rows = (row for path in _partitions() for row in read_rows(path, columns))
+    samples = sum(row["samples"] for row in rows if _is_training(row))
+    return min(1.0, hours * 3600 * RATE / max(1, samples))
+
+
+def _partitions() -> Iterator[Path]:
+    return (p for e in listed_engines() for p in partitions_in(DATA / "synthesize" / e))
+
+
+def _is_training(row: dict) -> bool:
+    return row["split"] == "train" and row["timing"] == "exact"
 
 
 def main() -> None:

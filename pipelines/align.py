@@ -33,6 +33,7 @@ from clips import (
 )
 from clips.store import read_rows
 from pipelines.aligners import ready_aligner
+from pipelines.executors import add_share_arguments
 from pipelines.params import load_params
 from pipelines.runner import Done, Task, rejecting, run_partitions
 from pipelines.stage import DATA, exit_with
@@ -149,6 +150,7 @@ def judge(
 def main() -> None:
     """Command line: `python -m pipelines.align CORPUS`."""
     parser = argparse.ArgumentParser(description=__doc__)
+    add_share_arguments(parser)
     parser.add_argument("corpus", choices=("recordings", "narrated"))
     run(parser.parse_args().corpus)
 

@@ -43,9 +43,10 @@ from clips import (
 )
 from pipelines.align import align_all, judge, require
 from pipelines.aligners import ready_aligner
+from pipelines.executors import workers
 from pipelines.ingest import CORPORA, clip_id_of
 from pipelines.recordings import Recording, read_folder
-from pipelines.runner import rejecting, workers
+from pipelines.runner import rejecting
 
 ALIGNERS = ("neural", "pocketsphinx")
 """Where no aligner is named, the first of these that is installed (or trained, by `make repro`)."""
@@ -357,7 +358,7 @@ def read_clip(row: Recording, aligner: Aligner) -> Clip:
         raise BadAudio("the file is missing", where=where, remedy="check the column audio")
     try:
         seconds = soundfile.info(where).duration
-    except (soundfile.SoundFileError, RuntimeError):
+    except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError):
         seconds = 0.0  # reading it says what is wrong
     if seconds > MAX_SECONDS:
         raise BadAudio(

@@ -6,13 +6,11 @@ from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 
-import numpy as np
-
 from align import Aligner, find_aligner
 from align.variants import SpokenWord
-from clips import SILENCE, BadText
+from clips import BadText
 from pipelines.stage import DATA
-from synth import Prompt, Voice, find_engine, split_sentences
+from synth import find_engine, split_sentences
 from synth.ipa import parts_of, plain_symbol
 
 MODEL = DATA / "acoustic" / "model.npz"
@@ -59,8 +57,7 @@ def read_text(text: str, language: str) -> tuple[SpokenWord, ...]:
     """
     if not any(character.islower() for character in text):
         text = text.lower()
-    voices = {voice.language: voice for voice in _voices(language)}
-    usual, *others = (_read(text, voice) for voice in list(voices.values())[:ACCENTS])
+    usual, *others = (_read(text, accent) for accent in _accents(language))
     names = [word.text for word in usual]
     same = [words for words in others if [word.text for word in words] == names]
     return tuple(
@@ -69,7 +66,9 @@ def read_text(text: str, language: str) -> tuple[SpokenWord, ...]:
     )
 
 
-def _voices(language: str) -> tuple[Voice, ...]:
+@cache
+def _accents(language: str) -> tuple[str, ...]:
+    """The accents of a language that are tried, or the one that it names."""
     engine = find_engine("espeak")
     code = language.lower().replace("_", "-")
     voices = engine.voices(code) or engine.voices(code.split("-")[0])
@@ -78,30 +77,17 @@ def _voices(language: str) -> tuple[Voice, ...]:
             f"espeak-ng has no voice for the language {language!r}",
             remedy="set the clip's language to a code such as en, de or pt-br",
         )
-    return voices
+    return tuple(dict.fromkeys(voice.language for voice in voices))[:ACCENTS]
 
 
-def _read(text: str, voice: Voice) -> list[SpokenWord]:
-    words: list[SpokenWord] = []
+def _read(text: str, accent: str) -> list[SpokenWord]:
+    words_of = find_engine("espeak").words_of
+    words: list[tuple] = []
     for sentence in split_sentences(text) or [text]:
-        for word in _spoken(sentence, voice):
-            parts = word.text.split()
+        for word in words_of(sentence, accent):
+            parts = word[0].split()
             if len(parts) > 1:
-                words += [single for part in parts for single in _spoken(part, voice)]
+                words += [single for part in parts for single in words_of(part, accent)]
             else:
                 words.append(word)
-    return words
-
-
-def _spoken(text: str, voice: Voice) -> list[SpokenWord]:
-    engine = find_engine("espeak")
-    prompt = Prompt(prompt_id="read", language=voice.language, split="", text=text)
-    clip = engine.speak(prompt, voice, engine.draw(np.random.default_rng(0), prompt, voice), "read")
-    said = [(phone, ipa) for phone, ipa in zip(clip.phones, clip.ipa) if phone.label != SILENCE]
-    return [
-        SpokenWord(
-            word.label,
-            tuple((p.label, ipa) for p, ipa in said if word.start <= p.start < word.end),
-        )
-        for word in clip.words
-    ]
+    return [SpokenWord(*word) for word in words]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from augment import Chain, Pool, QualityLimits, Step
 from clips import Clip, Reject, VisemillError, draw_stream, read_clips
+from pipelines.executors import add_share_arguments
 from pipelines.params import load_params
 from pipelines.runner import Done, Task, rejecting, run_partitions
 from pipelines.sources import augment_plan, source_folder
@@ -91,7 +92,9 @@ def _digest(path: Path) -> str:
 
 def main() -> None:
     """Command line: `python -m pipelines.augment`."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_share_arguments(parser)
+    parser.parse_args()
     run()
 
 

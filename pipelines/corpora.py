@@ -8,16 +8,20 @@ The keys and readers are described in docs/corpora.md.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from clips import RATE, BadLabels, BadManifest, Segment
+import regex
+
+from clips import RATE, BadLabels, BadManifest, BadParams, Segment
+from clips.files import LONGEST_LINE, read_lines, read_text, read_yaml
 from pipelines.params import build
-from visemes.inventory import read_yaml
 
 UNKNOWN = "unknown"
 """The checksum of an archive that nobody vouches for: recorded at the first download."""
@@ -26,6 +30,9 @@ _SUM = re.compile(r"unknown|sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
 _PLACE = re.compile(r"\{(\w+)\}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """What the names of archives and their folders look like: nothing that a path could hide in."""
+
+_MATCH_SECONDS = 1.0  # a descriptor's expression that takes longer on one line would never end
+_STORED = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$|/\.git/annex/objects/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +79,12 @@ class Layout:
         if PurePosixPath(self.files).is_absolute() or ".." in PurePosixPath(self.files).parts:
             raise ValueError(f"files is {self.files!r}, which leads out of the folder")
         known = {"folder", "before", "stem", *self.columns}
+        if self.files.count("**") > 2 or not self.files.strip("/."):
+            raise ValueError(f"files is {self.files!r}: no pattern, or more than two `**`")
         for key in ("name", "line"):
             try:
-                known |= set(re.compile(getattr(self, key)).groupindex)
-            except re.error as error:
+                known |= set(regex.compile(getattr(self, key)).groupindex)
+            except (regex.error, RecursionError, OverflowError) as error:
                 raise ValueError(f"{key} is no regular expression ({error})") from error
         if self.reader in ("kaldi", "grid"):
             return
@@ -193,14 +202,37 @@ def describe_folder(corpus: Corpus, **archive: object) -> dict:
 
 
 def inside(folder: Path, name: str, where: str) -> Path:
-    """`folder`/`name`. Raises BadManifest if it leads out of the folder."""
+    """`folder`/`name`. Raises BadManifest if it leads out of the folder, by itself or by a link.
+
+    Links into the stores of DVC and git-annex may: there a file's name is the hash of its content.
+    """
     if not name or Path(name).is_absolute() or ".." in Path(name).parts:
         raise BadManifest(
             "a path leads out of its folder" if name else "a path is empty",
             where=where,
             remedy=f"write paths relative to the manifest, without `..`: {name!r}",
         )
-    return folder / name
+    hidden = any(ord(letter) < 32 or ord(letter) == 127 for letter in name)
+    if hidden or len(name) > 1000 or any(len(part.encode()) > 255 for part in Path(name).parts):
+        raise BadManifest(
+            "a path is too long or holds a control character",
+            where=where,
+            remedy=f"rename the file: {name[:80]!r}",
+        )
+    path = folder / name
+    real = os.path.realpath(path) if path.exists() else ""
+    if real and not real.startswith(_root(os.path.abspath(folder))) and not _STORED.search(real):
+        raise BadManifest(
+            "a link leads out of its folder",
+            where=where,
+            remedy=f"copy the file into the folder, or leave it out: {name!r}",
+        )
+    return path
+
+
+@lru_cache(64)
+def _root(folder: str) -> str:
+    return os.path.join(os.path.realpath(folder), "")
 
 
 def read_word_times(path: Path, samples: int) -> tuple[Segment, ...]:
@@ -212,11 +244,11 @@ def read_word_times(path: Path, samples: int) -> tuple[Segment, ...]:
     files of audio_25k are cut to the speech.
     """
     words, end = [], 0
-    for number, line in _lines(path):
+    for number, line in read_lines(path):
         if line == "":
             continue
         where, cells = f"{path}:{number}", (line or "").split()
-        if len(cells) != 3 or not (cells[0].isdecimal() and cells[1].isdecimal()):
+        if len(cells) != 3 or not all(re.fullmatch(r"[0-9]{1,10}", cell) for cell in cells[:2]):
             raise BadLabels("is not `start end word`", where=where, remedy="mend that line")
         start, last = (round(int(cell) * RATE / 25_000) for cell in cells[:2])
         if not end <= start < last:
@@ -235,13 +267,13 @@ def read_word_times(path: Path, samples: int) -> tuple[Segment, ...]:
 
 def _read_lines(folder: Path, layout: Layout) -> Iterator[Found]:
     """Files of which each line is an utterance: LibriSpeech, LJ Speech, CMU ARCTIC."""
-    pattern = re.compile(layout.line)
+    pattern = regex.compile(layout.line)
     for path, values in _files(folder, layout):
-        for number, line in _lines(path):
+        for number, line in read_lines(path):
             if line is not None and not line.strip():
                 continue
             where = f"{path}:{number}"
-            match = pattern.fullmatch(line.strip()) if line else None
+            match = _match(pattern.fullmatch, line.strip(), where) if line else None
             if match:
                 groups = {key: value or "" for key, value in match.groupdict().items()}
                 yield _found(folder, layout, {**values, **groups}, where)
@@ -252,18 +284,18 @@ def _read_lines(folder: Path, layout: Layout) -> Iterator[Found]:
 def _read_sidecars(folder: Path, layout: Layout) -> Iterator[Found]:
     """A text file for each utterance: LibriTTS, VCTK."""
     for path, values in _files(folder, layout):
-        lines = [line for _, line in _lines(path)]
-        if None in lines:
+        try:
+            text = read_text(path, BadManifest, most=LONGEST_LINE)
+        except BadManifest:
             yield _faulty(folder, str(path), "a transcript is not UTF-8 text")
         else:
-            text = " ".join(" ".join(lines).split())
-            yield _found(folder, layout, {**values, "text": text}, str(path))
+            yield _found(folder, layout, {**values, "text": " ".join(text.split())}, str(path))
 
 
 def _read_columns(folder: Path, layout: Layout) -> Iterator[Found]:
     """Tab-separated tables whose first line names the columns: Common Voice."""
     for path, values in _files(folder, layout):
-        lines = _lines(path)
+        lines = read_lines(path)
         header = (next(lines, (1, ""))[1] or "").split("\t")
         if missing := [column for column in layout.columns.values() if column not in header]:
             yield _faulty(folder, f"{path}:1", f"has no column {', '.join(missing)}")
@@ -357,16 +389,29 @@ TRANSCRIPTS = Layout(
 """LibriSpeech's layout, which any folder may have: `*.trans.txt` beside the sound."""
 
 
+def _match(find: Callable, text: str, where: str) -> regex.Match | None:
+    """What the layout's expression finds. Raises BadParams if it takes too long over it."""
+    try:
+        return find(text, timeout=_MATCH_SECONDS)
+    except TimeoutError as error:
+        raise BadParams(
+            f"an expression of its layout takes more than {_MATCH_SECONDS:g} s",
+            where=where,
+            remedy="write `name` and `line` without a repetition within a repetition",
+        ) from error
+
+
 def _fits(folder: Path, layout: Layout) -> bool:
     return any(True for _ in _files(folder, layout))
 
 
 def _files(folder: Path, layout: Layout) -> Iterator[tuple[Path, dict[str, str]]]:
     """The layout's files with what their paths say."""
-    pattern = re.compile(layout.name)
+    pattern = regex.compile(layout.name)
     for path in sorted(folder.glob(layout.files)):
         relative = path.relative_to(folder).as_posix()
-        if path.is_file() and (match := pattern.search(relative)):
+        if path.is_file() and (match := _match(pattern.search, relative, str(path))):
+            inside(folder, relative, str(path))
             yield (
                 path,
                 {
@@ -405,21 +450,7 @@ def _pairs(path: Path) -> dict[str, tuple[int, str]]:
     """Lines of a name and what belongs to it, with their numbers; lines that are not UTF-8 are
     left out, so that the utterance is missed where it is looked up."""
     pairs = {}
-    for number, line in _lines(path):
+    for number, line in read_lines(path):
         if cells := (line or "").split(maxsplit=1):
             pairs[cells[0]] = (number, cells[1].strip() if len(cells) > 1 else "")
     return pairs
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str | None]]:
-    """Numbered lines; None for one that is not UTF-8. Only line feeds end a line."""
-    try:
-        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    except OSError:
-        yield 1, None
-        return
-    for number, line in enumerate(data.split(b"\n"), 1):
-        try:
-            yield number, line.removesuffix(b"\r").decode()
-        except UnicodeDecodeError:
-            yield number, None

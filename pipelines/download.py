@@ -11,11 +11,13 @@ import bz2
 import errno
 import gzip
 import hashlib
+import io
 import json
 import lzma
 import os
 import shutil
 import stat
+import struct
 import sys
 import tarfile
 import time
@@ -33,6 +35,7 @@ from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 
 from clips import BadInput, VisemillError, replacing
+from clips.files import parse_json, read_text
 
 MIRROR = "VISEMILL_MIRROR"
 """The environment variable that names a folder or an address where archives are looked for first.
@@ -40,7 +43,11 @@ An archive lies there as <the corpus's mirror folder>/<file>."""
 
 _CHUNK = 1 << 20  # bytes read at a time from a disk
 _PIECE = 1 << 16  # and from a network: what a broken connection loses at most
+_HEADER = 1 << 20  # bytes that a tar may spend on the name and attributes of one member
+_DIRECTORY = 64 << 20  # bytes of a zip's list of members, which is read whole: about a million
+_WINDOW = 256 << 20  # bytes of memory that unpacking an xz may take; `xz -9` needs 65 MiB
 _TIMEOUT = (10.0, 60.0)  # seconds to connect, and between two pieces of an answer
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)  # LZMA: any memory
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 
 
@@ -337,19 +344,22 @@ def _reason(error: Exception) -> str:
 def _read_note(note: Path) -> dict[str, Any]:
     """What is known of a part; nothing if the note is missing or broken."""
     try:
-        about = json.loads(note.read_text())
-    except (OSError, ValueError):
+        about = parse_json(read_text(note))
+        kinds = {key: type(about[key]) for key in ("address", "tag", "total")}
+    except (BadInput, ValueError, LookupError, TypeError):
         return {}
-    return about if isinstance(about, dict) and {"address", "tag", "total"} <= about.keys() else {}
+    return about if kinds == {"address": str, "tag": str, "total": int} else {}
 
 
 def _read_seen(seen: Path) -> dict[str, str]:
     if not seen.is_file():
         return {}
     try:
-        known = json.loads(seen.read_text())
+        known = parse_json(read_text(seen))
+        if not all(str(value).startswith(("sha256:", "md5:")) for value in known.values()):
+            raise ValueError("not all of its values are checksums")
         return {str(key): str(value) for key, value in known.items()}
-    except (OSError, ValueError, AttributeError) as error:
+    except (BadInput, ValueError, AttributeError) as error:
         raise BadInput(
             f"cannot be read ({error})",
             where=str(seen),
@@ -375,12 +385,14 @@ def _disk_errors(path: Path) -> Iterator[None]:
 def _archive_errors(path: Path) -> Iterator[None]:
     """Errors of reading an archive become errors for a person. Not one of these modules has an
     exception of its own for every fault: gzip and bz2 raise an OSError without a number, zipfile a
-    NotImplementedError for a compression that it lacks and a UnicodeError for a broken name."""
+    NotImplementedError for a compression that it lacks and a UnicodeError for a broken name.
+    tarfile goes down a level for each header that belongs to the next one, and breaks on numbers
+    and maps of sparse files that are none."""
     try:
         yield
     except (
         tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
-        NotImplementedError, UnicodeError,
+        NotImplementedError, ValueError, LookupError, RecursionError, struct.error, OverflowError,
     ) as error:  # fmt: skip
         if isinstance(error, OSError) and error.errno:
             raise
@@ -433,11 +445,13 @@ def _members(
     with archive.open("rb") as file:
         magic = file.read(6)
     if magic.startswith(b"PK"):
-        with zipfile.ZipFile(archive) as box:
+        with archive.open("rb") as file, zipfile.ZipFile(_Directory(file, archive)) as box:
             for info in box.infolist():
                 kind = stat.S_IFMT(info.external_attr >> 16)
                 if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                     raise _refuse(archive, "holds a link or a device", info.filename)
+                if info.compress_type not in _PACKINGS:
+                    raise _refuse(archive, "is packed in a way that is not read", info.filename)
                 if info.flag_bits & 1:
                     raise _refuse(archive, "is locked with a password", info.filename)
                 yield info.filename, info.filename.endswith("/"), lambda info=info: box.open(info)
@@ -446,8 +460,9 @@ def _members(
         _Counted(_decompressed(archive, magic), archive, allowed) as plain,
         tarfile.open(fileobj=plain, mode="r|") as box,
     ):
-        for info in iter(box.next, None):
+        while info := plain.header(box.next):
             box.members.clear()  # else a million of them stay in memory
+            box.pax_headers.clear()
             if not (info.isfile() or info.isdir()):
                 raise _refuse(archive, "holds a link or a device", info.name)
             _safe_parts(archive, info.name)
@@ -467,13 +482,23 @@ class _Counted:
     def __init__(self, stream: BinaryIO, archive: Path, allowed: int) -> None:
         self.stream, self.archive = stream, archive
         self.left = allowed + allowed // 8 + (16 << 20)  # headers and padding besides the files
+        self.header_left = 1 << 62
 
     def read(self, size: int) -> bytes:
         data = self.stream.read(size)
         self.left -= len(data)
-        if self.left < 0:
+        self.header_left -= len(data)
+        if self.left < 0 or self.header_left < 0:
             raise _refuse(self.archive, "unpacks to too many bytes", self.archive.name)
         return data
+
+    def header(self, read: Callable[[], tarfile.TarInfo | None]) -> tarfile.TarInfo | None:
+        """What `read` gives, which may take no more bytes than a header has: tarfile keeps them."""
+        self.header_left = _HEADER
+        try:
+            return read()
+        finally:
+            self.header_left = 1 << 62
 
     def __enter__(self) -> _Counted:
         return self
@@ -482,8 +507,53 @@ class _Counted:
         self.stream.close()
 
 
+class _Xz(io.RawIOBase):
+    """An xz file, read with bounded memory: its header names the size of the window, up to 4 GiB,
+    and lzma.open takes it."""
+
+    def __init__(self, archive: Path, mode: str) -> None:
+        self.file = archive.open(mode)
+        self.packed, self.box = b"", lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_WINDOW)
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, nothing at the end. Raises LZMAError, EOFError."""
+        while True:
+            if self.box.eof:  # perhaps another stream follows, after zeros
+                self.packed = self.box.unused_data.lstrip(b"\0") or self.file.read(_CHUNK)
+                if not self.packed.strip(b"\0"):
+                    return b""
+                self.box = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_WINDOW)
+            elif self.box.needs_input:
+                self.packed = self.file.read(_CHUNK)
+                if not self.packed:
+                    raise EOFError("the end is missing")
+            data = self.box.decompress(self.packed, size)
+            self.packed = b""
+            if data:
+                return data
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.file.close()
+
+
+class _Directory:
+    """A zip file that refuses to give its whole list of members in one piece if that is huge."""
+
+    def __init__(self, file: BinaryIO, archive: Path) -> None:
+        self.file, self.archive = file, archive
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _DIRECTORY:
+            raise _refuse(self.archive, f"lists its members in {size} bytes", self.archive.name)
+        return self.file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
 def _decompressed(archive: Path, magic: bytes) -> BinaryIO:
-    for mark, opener in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open)):
+    for mark, opener in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", _Xz)):
         if magic.startswith(mark):
             return opener(archive, "rb")
     return archive.open("rb")

@@ -31,6 +31,7 @@ from pipelines.inputs import TRUTH, folders_in, rival_model
 from pipelines.model_card import model_card
 from pipelines.params import load_params, load_value
 from pipelines.pictures import draw_clip, draw_confusion, draw_curves
+from pipelines.runner import WORK
 from pipelines.stage import DATA, exit_with
 from pipelines.train import MODELS
 from pipelines.truth import TruthClip, read_truth
@@ -79,7 +80,8 @@ def run() -> None:
         models["cherry"] = Model.load(rival)
     metrics: dict[str, dict] = {"held_out": {}, "truth": {}}
     tallies: dict[str, Tally] = {}
-    held_out = load_feature_tables(sorted((DATA / "export/features").glob("*.parquet")), "test")
+    tables = sorted((DATA / "export/features").glob("*.parquet"))
+    held_out = load_feature_tables(tables, "test", WORK / "evaluate")
     for name, model in models.items() if len(held_out) else ():
         counts = tallies[f"{name} on held-out clips"] = measure_held_out(model, held_out)
         metrics["held_out"][name] = counts.figures()

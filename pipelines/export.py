@@ -39,6 +39,7 @@ from lipsync.dataset import FeatureRow, write_feature_table
 from lipsync.features import mel
 from pipelines.card import write_card
 from pipelines.curves import curves_table
+from pipelines.executors import add_share_arguments
 from pipelines.params import load_params
 from pipelines.reviews import as_decided
 from pipelines.runner import SideFile, Task, run_partitions
@@ -144,6 +145,8 @@ def run() -> None:
         ),
         schema=MANIFEST_SCHEMA,
     )
+    if not done.complete:
+        return
     if not done.rows:
         raise BadInput(
             "nothing to export: no clip is approved and passes `export.licences` and `bases`",
@@ -406,7 +409,9 @@ def _digest_of_reviews() -> str:
 
 def main() -> None:
     """Command line: `python -m pipelines.export`."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_share_arguments(parser)
+    parser.parse_args()
     run()
 
 

@@ -32,6 +32,7 @@ from clips import (
 from clips.segment import RATE
 from clips.splits import clip_split, sentence_split, speaker_split
 from clips.store import partition_name
+from pipelines.executors import add_share_arguments
 from pipelines.inputs import RECORDINGS, folders_in
 from pipelines.params import load_params
 from pipelines.recordings import Recording, read_folder
@@ -234,6 +235,7 @@ def decibels(amplitude: float) -> float:
 def main() -> None:
     """Command line: `python -m pipelines.ingest CORPUS`."""
     parser = argparse.ArgumentParser(description=__doc__)
+    add_share_arguments(parser)
     parser.add_argument("corpus", choices=("recordings", "narrated"))
     run(parser.parse_args().corpus)
 

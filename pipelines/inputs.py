@@ -13,10 +13,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from clips import BadManifest
+from clips import BadInput, BadManifest
+from clips.files import parse_json, read_text
 from pipelines.stage import DATA
+
+T = TypeVar("T")
 
 RECORDINGS, TRUTH, ENGINES = DATA / "recordings", DATA / "truth", DATA / "engines"
 _POINTER, _RIVAL = ".folder.json", "rival.json"
@@ -47,20 +50,20 @@ def write_inputs(
 def folders_in(directory: Path) -> list[Path]:
     """The folders that a stage reads: those inside `directory` and those it points to."""
     inside = [p for p in sorted(directory.glob("*")) if p.is_dir() and not p.name.startswith(".")]
-    pointed = [Path(_read(p)["folder"]) for p in sorted(directory.glob(f"*{_POINTER}"))]
+    pointed = [Path(_read(p, "folder", str)) for p in sorted(directory.glob(f"*{_POINTER}"))]
     return inside + pointed
 
 
 def rival_model() -> Path | None:
     """The rival's weights to measure beside ours, if this run was given any."""
     pointer = TRUTH / _RIVAL
-    return Path(_read(pointer)["model"]) if pointer.is_file() else None
+    return Path(_read(pointer, "model", str)) if pointer.is_file() else None
 
 
 def engines_found() -> tuple[str, ...]:
     """The engines beyond the embedded ones that this run uses."""
     found = ENGINES / "found.json"
-    return tuple(_read(found)["engines"]) if found.is_file() else ()
+    return tuple(_read(found, "engines", dict)) if found.is_file() else ()
 
 
 def _point(directory: Path, folders: Sequence[str]) -> None:
@@ -110,10 +113,13 @@ def _write(path: Path, content: Any) -> None:
         path.write_text(text)
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, key: str, kind: type[T]) -> T:
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        value = parse_json(read_text(path))[key]
+        if not isinstance(value, kind):
+            raise TypeError(f"{key} is {value!r}")
+        return value
+    except (BadInput, ValueError, LookupError, TypeError) as error:
         raise BadManifest(
             "cannot be read", where=str(path), remedy="delete it; `make repro` writes it anew"
         ) from error

@@ -1,10 +1,14 @@
-"""`visemill inputs`: what this machine adds to the default run; `make repro` calls it."""
+"""`visemill inputs`: what this machine adds to the default run; `make repro` calls it.
+
+It also puts right what a killed DVC may have left, so that the same command goes on.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
+from pipelines import dvc_lock
 from pipelines.inputs import write_inputs
 
 
@@ -24,10 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the pointer files and says what they add."""
+    """Mends DVC's table of locks, writes the pointer files and says what they add."""
     from pipelines.evaluate import EvaluateParams
     from pipelines.params import load_params
 
+    dvc_lock.mend()
     engines = optional_engines() if args.engines == "found" else {}
     evaluate = load_params("evaluate", EvaluateParams)
     truth = [*args.truth, *evaluate.truth]

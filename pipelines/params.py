@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from clips.errors import BadParams
-from visemes.inventory import read_yaml
+from clips.files import read_yaml
 
 T = TypeVar("T")
 
@@ -28,6 +28,11 @@ def load_params(block: str, kind: type[T], path: Path = FILE) -> T:
     if block not in table:
         raise BadParams(f"has no block `{block}`", where=str(path), remedy="add it")
     return build(kind, table[block], f"{path}: {block}")
+
+
+def has_block(block: str, path: Path = FILE) -> bool:
+    """Whether there is a params.yaml here, and `block` is in it."""
+    return path.is_file() and block in _read(path)
 
 
 def load_value(key: str, path: Path = FILE) -> Any:

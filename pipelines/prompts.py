@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from clips import BadManifest, BadText, replacing
+from clips import BadManifest, BadText, files, replacing
 from pipelines.engines import is_code
 from pipelines.params import load_params
 from pipelines.splits import Splits
@@ -60,13 +60,15 @@ def write_prompts(path: Path, prompts: list[Prompt]) -> None:
 
 def read_prompts(path: Path) -> Iterator[Prompt]:
     """The prompts of a table. Raises BadManifest that names the file and the line."""
-    with path.open(encoding="utf-8", newline="\n") as file:
-        rows = (line.rstrip("\n").split("\t") for line in file)
-        if next(rows, None) != _COLUMNS:
-            raise BadManifest("is no table of prompts", where=f"{path}:1", remedy="run `prompts`")
-        for number, row in enumerate(rows, 2):
+    for number, line in files.read_lines(path):
+        where, row = f"{path}:{number}", (line or "").split("\t")
+        if number == 1:
+            if row != _COLUMNS:
+                raise BadManifest("is no table of prompts", where=where, remedy="run `prompts`")
+        elif line != "":
             if len(row) != len(_COLUMNS):
-                raise BadManifest(f"has {len(row)} cells", where=f"{path}:{number}")
+                what = "is not UTF-8 text" if line is None else f"has {len(row)} cells"
+                raise BadManifest(what, where=where, remedy="run `prompts`")
             yield Prompt(**dict(zip(_COLUMNS, row)))
 
 

@@ -9,14 +9,24 @@ splits are not used: ours come from speakers and sentences.
 
 from __future__ import annotations
 
+import csv
+import re
+import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clips import BadManifest
+from clips.files import read_lines
 from pipelines.corpora import Corpus, find_corpus, find_layout, inside, read_layout
 
 REQUIRED = ("utt", "speaker", "audio", "text")
+
+LONGEST_TEXT = 20_000
+"""Characters: four times what anybody says in the five minutes of the longest recording."""
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,12}){0,4}")
+_HIDDEN = ("Cc", "Cs", "Zl", "Zp")
 
 
 @dataclass(frozen=True)
@@ -55,8 +65,65 @@ def read_folder(folder: Path, corpora: Path) -> Iterator[Recording]:
     corpus = find_corpus(folder, corpora)
     manifest = folder / "manifest.tsv"
     if manifest.is_file():
-        yield from _read_manifest(manifest, corpus)
-        return
+        rows = _read_manifest(manifest, corpus)
+    else:
+        rows = _read_layout(folder, corpus, corpora)
+    yield from map(_checked, rows)
+
+
+def read_speakers(folder: Path) -> dict[str, tuple[str, float | None]]:
+    """Sex as written and age (years, None if not said) of each speaker of a folder.
+
+    They stand in speakers.tsv, with the columns speaker, sex, age; without it nothing is known.
+    Raises BadManifest that names the file.
+    """
+    path = folder / "speakers.tsv"
+    if not path.is_file():
+        return {}
+    found: dict[str, tuple[str, float | None]] = {}
+    try:
+        for row in csv.DictReader(_text_lines(path), delimiter="\t", strict=True):
+            age = float(row["age"]) if row.get("age") else None
+            if age is not None and not 0 <= age <= 150:
+                raise ValueError(f"an age of {age:g} years")
+            found[row["speaker"] or ""] = (row.get("sex") or "").strip().lower()[:1], age
+    except (csv.Error, KeyError, ValueError) as error:
+        raise BadManifest(
+            f"cannot be read ({error})",
+            where=str(path),
+            remedy="give the columns speaker, sex and age (years), separated by tabs",
+        ) from error
+    return found
+
+
+def _text_lines(path: Path) -> Iterator[str]:
+    for number, line in read_lines(path):
+        if line is None:
+            raise ValueError(f"line {number} is not UTF-8 text")
+        yield line
+
+
+def _checked(recording: Recording) -> Recording:
+    """The recording; with a fault if its language is no code, or if what engines read and others
+    will see holds what steers a screen. Aligners look at the text more closely."""
+    if recording.fault:
+        return recording
+    fault = ""
+    if not _LANGUAGE.fullmatch(recording.language):
+        fault = "the language is no code such as en or pt-br"
+    for name in ("utt", "speaker", "licence", "attribution"):
+        if any(unicodedata.category(letter) in _HIDDEN for letter in getattr(recording, name)):
+            fault = f"the {name} holds a control character"
+    if any(unicodedata.category(c) in _HIDDEN and not c.isspace() for c in recording.text):
+        fault = "the text holds a control character"
+    if len(recording.text) > LONGEST_TEXT:
+        fault = f"the text has more than {LONGEST_TEXT} characters"
+    if not fault:
+        return recording
+    return replace(recording, fault=fault, where=f"{recording.where}: {fault}")
+
+
+def _read_layout(folder: Path, corpus: Corpus, corpora: Path) -> Iterator[Recording]:
     layout = find_layout(folder, corpus, corpora)
     found = list(read_layout(folder, layout)) if layout else []
     if not found:
@@ -84,15 +151,8 @@ def read_folder(folder: Path, corpora: Path) -> Iterator[Recording]:
 
 def _read_manifest(manifest: Path, corpus: Corpus) -> Iterator[Recording]:
     folder = manifest.parent
-    try:
-        text = manifest.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadManifest(
-            f"cannot be read ({error})", where=str(manifest), remedy="save it as UTF-8 text"
-        ) from error
-    # Only line feeds end a line: splitlines() would cut texts at rarer separators too.
-    rows = iter([line.rstrip("\r").split("\t") for line in text.split("\n")])
-    header = next(rows)
+    lines = read_lines(manifest)
+    header = (next(lines)[1] or "").split("\t")
     missing = [column for column in REQUIRED if column not in header]
     if missing:
         raise BadManifest(
@@ -100,10 +160,13 @@ def _read_manifest(manifest: Path, corpus: Corpus) -> Iterator[Recording]:
             where=f"{manifest}:1",
             remedy="the first line names the columns, separated by tabs: " + ", ".join(REQUIRED),
         )
-    for number, cells in enumerate(rows, 2):
-        if cells == [""]:
-            continue
+    for number, line in lines:
         where = f"{manifest}:{number}"
+        if line is None:
+            raise BadManifest("is not UTF-8 text", where=where, remedy="save it as UTF-8 text")
+        if not line:
+            continue
+        cells = line.split("\t")
         row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))]))
         label = row.get("label", "")
         try:

@@ -2,22 +2,22 @@
 
 Finished partitions wait in `.work/<stage>/<key>/`, where the key is a hash of everything that the
 partition depends on: its input bytes, its parameters and the code that makes it. A killed stage
-starts again where it stopped; a changed input makes its own partition again and no other.
+starts again where it stopped; a changed input makes its own partition again and no other. A folder
+gets its name when all of it is on the disk, so nobody ever sees half of one.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
@@ -26,16 +26,23 @@ from typing import Any
 import pyarrow as pa
 from tqdm import tqdm
 
-from clips import Clip, EngineFailed, Reject, VisemillError, replacing, write_rejects
+from clips import Clip, Reject, VisemillError, write_rejects
 from clips.errors import BadInput
 from clips.store import CLIP_SCHEMA, REJECTS, read_rows, to_row, write_table
 from clips.store import REJECT_SCHEMA as _REJECT_SCHEMA
+from pipelines.executors import Share, execute, own_share
 from pipelines.times import note
+
+try:
+    import fcntl
+except ImportError:  # Windows: nobody keeps two runs of a stage apart
+    fcntl = None
 
 WORK = Path(".work")
 """Where partitions in progress live; git and DVC ignore it; delete it at any time."""
 
 _HERE = Path(__file__).parent.parent
+_DONE = "done.json"
 
 
 @dataclass(frozen=True)
@@ -60,29 +67,21 @@ class SideFile:
 
 @dataclass(frozen=True)
 class Done:
-    """What a run made: clips (or rows), their seconds of audio, rejects by reason, time taken."""
+    """What a run made: clips (or rows), their seconds of audio, rejects by reason, time taken.
+
+    complete: `out` holds all of it; False for a job of an array, which made its share and no more.
+    """
 
     rows: int
     seconds: float
     rejects: Counter
     wall_seconds: float
     reused: int
+    complete: bool
 
 
 Work = Callable[[Task, Any], Iterable[Clip | Reject | SideFile | dict]]
 """A top-level pure function of one partition and the stage's parameters."""
-
-
-def workers() -> int:
-    """Worker processes: VISEMILL_WORKERS, or the number of processors. Never changes the output."""
-    wanted = os.environ.get("VISEMILL_WORKERS") or str(os.cpu_count() or 1)
-    if not wanted.isdecimal() or int(wanted) < 1:
-        raise BadInput(
-            f"is {wanted!r}, not a number of processes",
-            where="VISEMILL_WORKERS",
-            remedy="set it to 1 or more, or unset it",
-        )
-    return int(wanted)
 
 
 def run_partitions(
@@ -103,38 +102,45 @@ def run_partitions(
     others, whose code the result depends on. versions: of the engines used. max_rejects: the share
     of rejects above which the stage fails (BadInput), after everything is written. An error about
     a single clip is `work`'s own business to turn into a Reject; others stop the stage.
+    A job of an array (pipelines.executors.own_share) makes its share and leaves `out` as it is:
+    a last call without a share finds all partitions made, and puts them together.
     """
     started = time.perf_counter()
+    share = own_share()
     folder = WORK / stage
     common = _digest([_plain(params), _code(work, rooms), _plain(versions), str(schema)])
     folders = {task.name: folder / _task_key(task, common) for task in tasks}
     if len(folders) != len(tasks):
         raise BadInput("two partitions have the same name", where=stage)
-    waiting = [task for task in tasks if not (folders[task.name] / "done.json").exists()]
-    counts = [_read_done(folders[t.name]) for t in tasks if t not in waiting]
-    reused = len(counts)
-    with tqdm(
-        total=len(tasks),
-        initial=reused,
-        desc=stage,
-        unit="part",
-        file=sys.stderr,
-        mininterval=1.0,
-    ) as bar:
-        for count in _execute(work, waiting, folders, params, schema):
-            counts.append(count)
-            elapsed = time.perf_counter() - started
-            bar.set_postfix_str(
-                f"{sum(c['rows'] for c in counts[reused:]) / elapsed:.0f} clips/s,"
-                f" {sum(c['seconds'] for c in counts[reused:]) / elapsed:.0f} s of audio/s,"
-                f" {sum(sum(c['rejects'].values()) for c in counts)} rejected",
-                refresh=False,
-            )
-            bar.update()
-    _assemble(out, [(folders[task.name], task.name) for task in tasks])
-    for old in folder.glob("*"):
-        if old not in folders.values():
-            shutil.rmtree(old, ignore_errors=True)
+    with _locked(folder, shared=share is not None):
+        mine = tasks[share.rank :: share.world] if share else tasks
+        counts = [count for task in mine if (count := _read_done(folders[task.name]))]
+        reused = len(counts)
+        waiting = [task for task in mine if not _read_done(folders[task.name])]
+        with tqdm(
+            total=len(mine),
+            initial=reused,
+            desc=stage,
+            unit="part",
+            file=sys.stderr,
+            mininterval=1.0,
+        ) as bar:
+            calls = [(work, task, folders[task.name], params, schema) for task in waiting]
+            for count in execute(_make, calls):
+                counts.append(count)
+                elapsed = time.perf_counter() - started
+                bar.set_postfix_str(
+                    f"{sum(c['rows'] for c in counts[reused:]) / elapsed:.0f} clips/s,"
+                    f" {sum(c['seconds'] for c in counts[reused:]) / elapsed:.0f} s of audio/s,"
+                    f" {sum(sum(c['rejects'].values()) for c in counts)} rejected",
+                    refresh=False,
+                )
+                bar.update()
+        if share is None:
+            _assemble(out, [(folders[task.name], task.name) for task in tasks])
+            for old in folder.iterdir():
+                if old not in folders.values():
+                    shutil.rmtree(old, ignore_errors=True)
     rejects: Counter = Counter()
     for count in counts:
         rejects.update(count["rejects"])
@@ -144,9 +150,12 @@ def run_partitions(
         rejects=rejects,
         wall_seconds=time.perf_counter() - started,
         reused=reused,
+        complete=share is None,
     )
+    _say(stage, done, out, share)
+    if share:
+        return done
     note(done.rows, done.seconds, len(tasks), reused)
-    _say(stage, done, out)
     total = done.rows + rejects.total()
     if total and rejects.total() > max_rejects * total:
         raise BadInput(
@@ -163,53 +172,51 @@ def rejecting(clip_id: str, stage: str, error: VisemillError, **more: str) -> Re
     return Reject(clip_id, stage, error.what, detail, **more)
 
 
-def _execute(
-    work: Work, tasks: list[Task], folders: dict[str, Path], params: Any, schema: pa.Schema
-) -> Iterator[dict]:
-    count = min(workers(), len(tasks))
-    if count <= 1:
-        for task in tasks:
-            yield _make(work, task, folders[task.name], params, schema)
-        return
-    context = multiprocessing.get_context("spawn")
-    with _one_thread_each(), ProcessPoolExecutor(count, mp_context=context) as pool:
-        futures: list[Future] = [
-            pool.submit(_make, work, task, folders[task.name], params, schema) for task in tasks
-        ]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise EngineFailed(
-                "a worker process died",
-                remedy="run the same command again: it goes on where it stopped; if it dies again,"
-                " memory may be short: try VISEMILL_WORKERS=1",
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Workers that start meanwhile use one thread each: together they fill the processors."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
+def _locked(folder: Path, *, shared: bool) -> Iterator[None]:
+    """Waits until no other run of the stage is at work in `folder`; jobs of an array share it.
+
+    Ends with the process, whatever ends that.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        return
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    with folder.with_name(f"{folder.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{folder.name}: waits for another run of this stage to end", file=sys.stderr)
+            fcntl.flock(file, kind)
+        yield
 
 
 def _make(work: Work, task: Task, folder: Path, params: Any, schema: pa.Schema) -> dict:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    """Makes one partition in `folder` and returns its counts.
+
+    Everything goes into a folder of this attempt's own, which gets its name at the very end.
+    """
+    attempt = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    attempt.mkdir(parents=True)
+    try:
+        done = _write(work, task, attempt, params, schema)
+        _settle(attempt)
+        if not _read_done(folder):
+            shutil.rmtree(folder, ignore_errors=True)  # damaged
+            attempt.rename(folder)
+    except OSError as error:
+        # Made by another attempt at the same time: the bytes are the same.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    finally:
+        shutil.rmtree(attempt, ignore_errors=True)
+    return done
+
+
+def _write(work: Work, task: Task, folder: Path, params: Any, schema: pa.Schema) -> dict:
     rejects: list[Reject] = []
-    files: list[str] = []
+    files = [task.name]
     seconds = 0.0
 
     def rows() -> Iterator[dict]:
@@ -235,39 +242,69 @@ def _make(work: Work, task: Task, folder: Path, params: Any, schema: pa.Schema) 
         "rows": count,
         "seconds": seconds,
         "rejects": Counter(reject.reason for reject in rejects),
-        "files": files,
+        "files": {name: (folder / name).stat().st_size for name in files},
     }
-    with replacing(folder / "done.json") as temporary:
-        temporary.write_text(json.dumps(done))
+    (folder / _DONE).write_text(json.dumps(done))
     return done
 
 
-def _read_done(folder: Path) -> dict:
-    return json.loads((folder / "done.json").read_text())
+def _settle(folder: Path) -> None:
+    """Waits until all of a folder is on the disk: a machine may lose its power after the rename."""
+    for path in (*folder.rglob("*"), folder):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _read_done(folder: Path) -> dict | None:
+    """The counts of a finished partition; None if it is not finished or lacks some of its bytes."""
+    try:
+        done = json.loads((folder / _DONE).read_text())
+        whole = all((folder / n).stat().st_size == size for n, size in done["files"].items())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return done if whole else None
 
 
 def _assemble(out: Path, parts: list[tuple[Path, str]]) -> None:
-    """The finished partitions as links (or copies) in `out`, with one table of all rejects."""
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    for folder, name in parts:
-        for file in (name, *_read_done(folder)["files"]):
-            (out / file).parent.mkdir(parents=True, exist_ok=True)
+    """The finished partitions as links (or copies) in `out`, with one table of all rejects.
+
+    They are put together beside it; `out` is always the old, the new or no folder, never a half.
+    """
+    new, old = out.with_name(f".{out.name}.new.part"), out.with_name(f".{out.name}.old.part")
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
+    new.mkdir(parents=True)
+    for folder, _ in parts:
+        for file in json.loads((folder / _DONE).read_text())["files"]:
+            (new / file).parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.link(folder / file, out / file)
+                os.link(folder / file, new / file)
             except OSError:
-                shutil.copyfile(folder / file, out / file)
+                shutil.copyfile(folder / file, new / file)
     rejects = (row for folder, _ in parts for row in read_rows(folder / REJECTS))
-    ordered = sorted(rejects, key=lambda row: (row["clip_id"], row["reason"]))
-    write_table(out / REJECTS, ordered, _REJECT_SCHEMA)
+    write_table(new / REJECTS, rejects, _REJECT_SCHEMA)
+    if out.exists():
+        out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
 
 
-def _say(stage: str, done: Done, out: Path) -> None:
+def _say(stage: str, done: Done, out: Path, share: Share | None) -> None:
     print(
         f"{stage}: {done.rows} clips, {done.seconds / 60:.1f} min of audio"
         f" in {done.wall_seconds:.1f} s ({done.reused} partitions were already done)",
         file=sys.stderr,
     )
+    if share:
+        print(
+            f"{stage}: the share of job {share.rank} of {share.world} is made; a call without a"
+            " rank puts them together",
+            file=sys.stderr,
+        )
+        return
     if done.rejects:
         print(f"{stage}: {done.rejects.total()} rejected, see {out / REJECTS}", file=sys.stderr)
         for reason, number in done.rejects.most_common(8):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,13 @@ def seed() -> int:
 
 
 def exit_with(main: Callable[[], None]) -> None:
-    """Runs a stage; an error for a person becomes one message and exit status 1."""
+    """Runs a stage; an error for a person becomes one message and exit status 1.
+
+    The stage runs under its own name, not as `__main__`: workers elsewhere import it by that.
+    """
+    module = sys.modules["__main__"].__spec__
+    if main.__module__ == "__main__" and module:
+        main = importlib.import_module(module.name).main
     try:
         main()
         write_times("-".join([Path(sys.argv[0]).stem, *sys.argv[1:]]))

@@ -26,6 +26,7 @@ from clips import (
 )
 from clips.splits import speaker_split
 from pipelines.engines import SynthesizeParams, configured_engine, is_used
+from pipelines.executors import add_share_arguments
 from pipelines.params import load_params
 from pipelines.prompts import CHOSEN, read_prompts
 from pipelines.runner import Done, Task, rejecting, run_partitions
@@ -76,19 +77,24 @@ def plan(engine: Engine, params: SynthesizeParams, splits: Splits) -> list[Task]
     spoken: list[list[dict]] = [[] for _ in range(params.partitions)]
     silent: Counter = Counter()
     voices: dict[str, list[Voice]] = {}
+    speakers: dict[
+        tuple[str, str], dict
+    ] = {}  # one for all that a voice says: plans are kept in memory
     for prompt in read_prompts(CHOSEN):
         language = prompt.language
         if language not in voices:
             voices[language] = list(engine.voices(language))
+            speakers |= {(language, v.name): _fields(v) for v in voices[language]}
         fitting = [v for v in voices[language] if _split_of(v, splits) == prompt.split]
         if not fitting:
             silent[f"{language}, {prompt.split}"] += 1
         rng = draw_stream(seed(), f"synthesize {engine.name}", prompt.prompt_id)
         count = min(len(fitting), params.voices_per_prompt.get(language, 1))
+        said = _fields(prompt)
         for at in rng.permutation(len(fitting))[:count]:
             voice = fitting[at]
             clip_id = f"{engine.name}-{voice.name}-{prompt.prompt_id}"
-            row = {"clip_id": clip_id, "prompt": _fields(prompt), "voice": _fields(voice)}
+            row = {"clip_id": clip_id, "prompt": said, "voice": speakers[language, voice.name]}
             spoken[partition_of(clip_id, params.partitions)].append(row)
     for what, count in sorted(silent.items()):
         print(
@@ -134,6 +140,7 @@ def _fields(value: Prompt | Voice) -> dict:
 def main() -> None:
     """Command line: `python -m pipelines.synthesize ENGINE`."""
     parser = argparse.ArgumentParser(description=__doc__)
+    add_share_arguments(parser)
     parser.add_argument("engine")
     run(parser.parse_args().engine)
 

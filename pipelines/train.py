@@ -37,12 +37,13 @@ def run() -> None:
     torch.set_num_threads(THREADS)
     params = replace(load_params("train", TrainParams), seed=seed())
     tables = sorted((DATA / "export" / "features").glob("*.parquet"))
-    corpus, valid = (load_feature_tables(tables, split) for split in ("train", "valid"))
+    folder = WORK / "train"
+    corpus, valid = (load_feature_tables(tables, split, folder) for split in ("train", "valid"))
     print(
         f"train: {corpus.frames / 6000:.1f} min of {len(corpus)} clips,"
         f" {valid.frames / 6000:.1f} min of {len(valid)} to choose the best epoch by"
     )
-    checkpoint = WORK / "train" / "checkpoint.pt"
+    checkpoint = folder / "checkpoint.pt"
     shutil.rmtree(CURVES, ignore_errors=True)
     with (
         Live(str(CURVES), dvcyaml=False, save_dvc_exp=False, monitor_system=False) as live,

@@ -30,6 +30,7 @@ from clips import (
 )
 from clips.splits import plain_words
 from clips.store import read_rows
+from pipelines.executors import add_share_arguments
 from pipelines.ingest import CORPORA, clip_id_of
 from pipelines.inputs import RECORDINGS, folders_in
 from pipelines.params import load_params
@@ -119,14 +120,17 @@ def find_labels(folders: Iterable[Path]) -> dict[str, LabelFile]:
 def plan(partitions: Iterable[Path], labels: Mapping[str, LabelFile], donors: int) -> list[Task]:
     """One task for each partition of ingested clips: which clips have labels, whose others take."""
     columns = ["clip_id", "text", "language", "samples"]
-    rows = {path: list(read_rows(path, columns)) for path in partitions}
-    homes = {row["clip_id"]: path for path, found in rows.items() for row in found}
+    partitions = list(partitions)
+    homes: dict[str, Path] = {}
     said: dict[tuple[str, str], list[dict]] = defaultdict(list)
-    for row in chain.from_iterable(rows.values()):
-        if row["clip_id"] in labels:
-            said[_sentence(row)].append(row)
+    for path in partitions:
+        for row in read_rows(path, columns):
+            if row["clip_id"] in labels:
+                homes[row["clip_id"]] = path
+                said[_sentence(row)].append(row)
     tasks = []
-    for path, found in rows.items():
+    for path in partitions:
+        found = list(read_rows(path, columns))  # of one partition at a time
         chosen: dict[str, list[str]] = {}
         for row in found:
             if row["clip_id"] not in labels and (same := said.get(_sentence(row))):
@@ -211,7 +215,9 @@ def _rejecting(clip: Clip, error: VisemillError) -> Reject:
 
 def main() -> None:
     """Command line: `python -m pipelines.transfer`."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_share_arguments(parser)
+    parser.parse_args()
     run()
 
 

@@ -25,6 +25,7 @@ from clips.store import read_rows
 from lipsync.infer import Model
 from lipsync.infer import frame_classes as shown_classes
 from pipelines.checks import CheckLimits, chance_wrong, evidence, find_fault, worst_spot
+from pipelines.executors import add_share_arguments
 from pipelines.params import load_params
 from pipelines.reviews import Reviewed, read_reviews, reviewed
 from pipelines.runner import Task, run_partitions
@@ -100,7 +101,10 @@ def run() -> None:
     reviews = sorted(REVIEWS.glob("*.jsonl"))
     read_reviews(reviews)  # a broken line stops the stage before it starts
     parents = {name: (source, parent) for name, source, parent in augment_plan()}
+    complete = True
     for source in all_sources():
+        if source == "augmented" and not complete:
+            return  # a job of an array: children are judged when their parents are put together
         tasks = []
         for path in partitions_in(source_folder(source)):
             inputs = [path, DATA / "visemes" / source / path.name, MODEL, *reviews]
@@ -108,7 +112,7 @@ def run() -> None:
             if of:
                 inputs.append(DATA / "triage" / of[0] / of[1])
             tasks.append(Task(path.name, tuple(inputs), [source, of]))
-        run_partitions(
+        done = run_partitions(
             f"triage-{source}",
             triage_partition,
             tasks,
@@ -130,7 +134,9 @@ def run() -> None:
             ),
             schema=STATUS_SCHEMA,
         )
-        _say(source)
+        complete = done.complete
+        if complete:
+            _say(source)
 
 
 def _say(source: str) -> None:
@@ -277,7 +283,9 @@ def shown_by(model: Model, clip: Clip, labelled: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Command line: `python -m pipelines.triage`."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_share_arguments(parser)
+    parser.parse_args()
     run()
 
 

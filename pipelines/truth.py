@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import sys
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from clips import BadManifest, Clip, Segment, VisemillError, read_audio, to_grid
 from clips.segment import RATE
-from pipelines.recordings import Recording, read_folder
+from pipelines.recordings import Recording, read_folder, read_speakers
 from pipelines.stage import DATA
 from visemes.inventory import Inventory
 from visemes.phonesets import UNKNOWN, guess_phoneset, read_label_file, to_phones
@@ -48,7 +48,7 @@ def read_truth(folder: Path, inventory: Inventory, rules: Rules | None = None) -
     """Every labelled recording of a folder, in the notation that fits its labels.
 
     A recording that cannot be used is named on standard error and left out. Raises BadManifest if
-    none is labelled, BadLabels for a label file that cannot be read.
+    none is labelled or an id comes twice, BadLabels for a label file that cannot be read.
     """
     recordings = [r for r in read_folder(folder, DATA / "corpora") if r.labels]
     if not recordings:
@@ -57,39 +57,27 @@ def read_truth(folder: Path, inventory: Inventory, rules: Rules | None = None) -
             where=str(folder),
             remedy="manifest.tsv needs a column `label` with the paths of label files",
         )
+    twice = [utt for utt, number in Counter(r.utt for r in recordings).items() if number > 1]
+    if twice:
+        raise BadManifest(
+            f"has {len(twice)} ids more than once, such as {twice[0]!r}",
+            where=str(folder),
+            remedy="give each recording an `utt` of its own",
+        )
     lines = {r.utt: read_label_file(r.labels) for r in recordings if r.labels}
     labels = {label for entries in lines.values() for _, _, label in entries}
     phoneset = guess_phoneset(labels, str(folder))
-    speakers = _read_speakers(folder / "speakers.tsv")
+    speakers = read_speakers(folder)
     clips = []
     for recording in recordings:
         try:
             clip = _read_one(recording, lines[recording.utt], phoneset, inventory, rules)
-            sex, age = speakers.get(recording.speaker, ("", ""))
+            sex, years = speakers.get(recording.speaker, ("", None))
+            age = "" if years is None else "child" if years < ADULT else "adult"
             clips.append(replace(clip, sex=sex, age=age))
         except VisemillError as error:
             print(f"left out of the measurement: {recording.where}: {error}", file=sys.stderr)
     return clips
-
-
-def _read_speakers(path: Path) -> dict[str, tuple[str, str]]:
-    """Sex and age of each speaker from a table with the columns speaker, sex, age (years)."""
-    if not path.is_file():
-        return {}
-    found = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for row in csv.DictReader(file, delimiter="\t", strict=True):
-                age = row.get("age") or ""
-                years = ("child" if float(age) < ADULT else "adult") if age else ""
-                found[row["speaker"]] = ((row.get("sex") or "").lower()[:1], years)
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError) as error:
-        raise BadManifest(
-            f"cannot be read ({error})",
-            where=str(path),
-            remedy="give the columns speaker, sex and age (years), separated by tabs",
-        ) from error
-    return found
 
 
 def _read_one(recording: Recording, entries, phoneset, inventory, rules) -> TruthClip:

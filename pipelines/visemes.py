@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from clips import BadParams, Reject, Segment, VisemillError, partitions_in
 from clips.store import CLIP_SCHEMA, read_rows
+from pipelines.executors import add_share_arguments
 from pipelines.params import load_params
 from pipelines.runner import Task, rejecting, run_partitions
 from pipelines.sources import all_sources, source_folder
@@ -93,7 +94,9 @@ def track_partition(task: Task, params: VisemesParams) -> Iterator[dict | Reject
 
 def main() -> None:
     """Command line: `python -m pipelines.visemes`."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_share_arguments(parser)
+    parser.parse_args()
     run()
 
 

@@ -7,7 +7,6 @@ vocal tract, and the tempo. Where people are and no synthetic speaker is, someth
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ from align import find_aligner
 from clips import RATE, SILENCE, Clip, VisemillError, read_audio, to_grid
 from clips.arpabet import VOWELS
 from pipelines.engines import configured_engine, listed_engines
-from pipelines.recordings import read_folder
+from pipelines.recordings import read_folder, read_speakers
 from pipelines.stage import DATA
 from pipelines.timing import speak_all
 
@@ -217,7 +216,7 @@ def _measure(group: str, spoken: Iterator[tuple[str, str, Clip]]) -> Iterator[Me
 def _aligned(folder: Path) -> Iterator[tuple[str, str, Clip]]:
     """Some recordings of each speaker, aligned: (speaker, sex, clip)."""
     aligner = find_aligner("pocketsphinx")
-    sexes = _sexes(folder)
+    sexes = {name: _kind(*told) for name, told in read_speakers(folder).items()}
     counts: dict[str, int] = defaultdict(int)
     for recording in tqdm(
         list(read_folder(folder, DATA / "corpora")), desc=f"voices {folder.name}"
@@ -243,17 +242,7 @@ def _aligned(folder: Path) -> Iterator[tuple[str, str, Clip]]:
         yield f"{folder.name}:{recording.speaker}", sexes.get(recording.speaker, ""), clip
 
 
-def _sexes(folder: Path) -> dict[str, str]:
-    """speakers.tsv of a corpus, if it has one: columns speaker, sex (m, f), age (years)."""
-    path = folder / "speakers.tsv"
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    return {row["speaker"]: _kind(row.get("sex", ""), row.get("age", "")) for row in rows}
-
-
-def _kind(sex: str, age: str) -> str:
-    if age.strip().isdecimal() and int(age) < 13:  # before most voices change
+def _kind(sex: str, age: float | None) -> str:
+    if age is not None and age < 13:  # before most voices change
         return "child"
-    return sex.strip().lower()[:1] if sex.strip().lower()[:1] in ("f", "m") else ""
+    return sex if sex in ("f", "m") else ""

@@ -13,18 +13,34 @@ from threading import Lock
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from clips import BadInput, Clip, Segment, unit_hash
-from clips.store import from_row
+from clips.store import from_row, opened_table, read_rows
 
 SHEET_DOUBT = 0.5
 """Clips up to this doubt are shown a dozen at a time, others one by one."""
 
-COLUMNS = (
-    "clip_id", "status", "basis", "reason", "doubt", "labels", "split", "seconds", "folder",
-    "reviewer", "row", "worst_start", "worst_end", "lot", "lot_sample",
-)  # fmt: skip
+COLUMNS = pa.schema(
+    {
+        **dict.fromkeys(
+            (
+                "clip_id",
+                "status",
+                "basis",
+                "reason",
+                "labels",
+                "split",
+                "folder",
+                "reviewer",
+                "lot",
+            ),
+            pa.string(),
+        ),
+        **dict.fromkeys(("doubt", "seconds"), pa.float64()),
+        **dict.fromkeys(("row", "worst_start", "worst_end", "lot_sample"), pa.int64()),
+    }
+)
+"""What is read of the triage stage's tables."""
 
 _CLIPS = 64  # kept in memory: about 16 MB of 4 s clips
 
@@ -96,18 +112,17 @@ class Queue:
 
     @classmethod
     def from_folder(cls, datasets: Path) -> Queue:
-        """The queue of `datasets`/triage. Raises BadInput if that stage has not run."""
+        """The queue of `datasets`/triage. Raises BadInput if that stage has not run, or
+        left something else."""
         items, samples = [], {}
         for path in sorted((Path(datasets) / "triage").glob("*/part-*.parquet")):
-            try:
-                rows = pq.read_table(path, columns=list(COLUMNS)).to_pylist()
-            except (pa.ArrowInvalid, OSError) as error:
-                raise BadInput(
-                    f"cannot be read ({str(error).splitlines()[0]})",
-                    where=str(path),
-                    remedy="run `dvc repro triage` again",
-                ) from error
-            for row in rows:
+            for row in read_rows(path, COLUMNS.names, COLUMNS):
+                if holes := [name for name, value in row.items() if value is None]:
+                    raise BadInput(
+                        f"a row has no {', '.join(holes)}",
+                        where=str(path),
+                        remedy="run `dvc repro triage` again",
+                    )
                 if row["lot"]:
                     samples[row["lot"]] = row["lot_sample"]
                 waits = row["status"] == "waiting" and row["basis"] != "parent"
@@ -141,11 +156,11 @@ class Queue:
         try:
             row = _row_at(folder / item.part, item.row)
             track = _row_of(self.datasets / "visemes" / item.source / item.part, item.clip_id)
-        except (pa.ArrowInvalid, OSError, IndexError) as error:
+            clip = from_row(row).with_(
+                visemes=tuple(Segment(**segment) for segment in track["visemes"])
+            )
+        except (BadInput, IndexError, KeyError, TypeError) as error:
             raise _moved(item, str(error).splitlines()[0]) from error
-        clip = from_row(row).with_(
-            visemes=tuple(Segment(**segment) for segment in track["visemes"])
-        )
         if clip.clip_id != item.clip_id or clip.labels_digest() != item.labels:
             raise _moved(item, "its labels are no longer those of the triage table")
         return clip
@@ -187,7 +202,7 @@ def _draw(item: Item) -> float:
 
 def _row_at(path: Path, number: int) -> dict:
     """One row of a Parquet file; only its row group is read."""
-    with pq.ParquetFile(path) as file:
+    with opened_table(path) as file:
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
             if number < rows:
@@ -198,7 +213,7 @@ def _row_at(path: Path, number: int) -> dict:
 
 def _row_of(path: Path, clip_id: str) -> dict:
     """The row of a track partition that belongs to a clip."""
-    with pq.ParquetFile(path) as file:
+    with opened_table(path) as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group)
             at = pc.index(table["clip_id"], clip_id).as_py()

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clips import BadInput, BadLabels, BadManifest, Clip, Op, Segment
+from clips.files import parse_json
 
 VERDICTS = ("approve", "reject", "fix")
 """The labels are right; the clip is of no use; the labels are wrong and here are better ones."""
@@ -67,6 +68,9 @@ class Decision:
     visemes: tuple[Label, ...] | None = None
 
     def __post_init__(self) -> None:
+        texts = (self.clip_id, self.labels, self.reviewer, self.time, self.note, self.lot, self.key)
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"not all of {texts} are texts")
         for name in ("phones", "visemes"):
             tier = getattr(self, name)
             if tier is not None:
@@ -184,12 +188,12 @@ class _Record:
 
     def _take(self, line: bytes, number: int) -> None:
         try:
-            values = json.loads(line)
+            values = parse_json(line)
             if "undo" in values:
                 self.kept.pop(values["undo"], None)
                 return
             decision = Decision(**values)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise BadManifest(
                 f"cannot read this decision ({error})",
                 where=f"{self.path}:{number}",

@@ -15,9 +15,11 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from ctypes import POINTER, c_char_p, c_int, c_long, c_short, c_size_t, c_uint, c_void_p
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -94,17 +96,14 @@ class EspeakLibrary:
     ) -> tuple[np.ndarray, list[Event]]:
         """Samples (int16, mono, NATIVE_RATE) and phoneme events in order.
 
-        voice: a voice's file with a variant of the library's own, such as "gmw/en-US+f2".
-        person: instead of a variant, the lines of a voice file that describe one.
+        voice: an accent's file, such as "gmw/en-US", or that and a variant of the library's own:
+        "gmw/en-US+f2". person: instead of a variant, the lines of a voice file that describe one.
         Raises EngineFailed, EngineMissing.
         """
         data = text.encode() + b"\0"
         with self._lock:
             library = self._load()
-            if person:
-                self._set_person(library, voice, person)
-            else:
-                self._set_voice(library, voice)
+            self._set_voice(library, voice, person)
             for name, number in PARAMETERS.items():
                 library.espeak_SetParameter(number, int(parameters[name]), 0)
             self._samples, self._events = [], []
@@ -136,35 +135,18 @@ class EspeakLibrary:
                 names += (clause or b"").decode("utf-8", "replace").replace(" ", "_").split("_")
         return [name for name in names if name]
 
-    def _set_voice(self, library: ctypes.CDLL, voice: str) -> None:
-        if library.espeak_SetVoiceByName(voice.encode()) != 0:
+    def _set_voice(self, library: ctypes.CDLL, voice: str, person: str = "") -> None:
+        if "+" in voice:
+            status = library.espeak_SetVoiceByName(voice.encode())
+        else:  # by its name the library would first read all voices that there are: 3 ms
+            with _voice_file(f"{_accent(voice)}\n{person}") as name:
+                status = library.espeak_ng_SetVoiceByFile(name.encode())
+        if status != 0:
             raise EngineFailed(
                 f"espeak-ng has no voice {voice!r}",
                 where="synth/espeak_voices.yaml",
                 remedy=f"install the version that has it: {INSTALL}",
             )
-
-    def _set_person(self, library: ctypes.CDLL, voice: str, person: str) -> None:
-        """The voice's language with the person's lines after it, as a file that is read once."""
-        import espeakng_loader
-
-        accent = Path(espeakng_loader.get_data_path(), "lang", *voice.split("/"))
-        with tempfile.TemporaryDirectory(prefix="visemill-") as folder:
-            file = Path(folder) / "person"
-            try:
-                file.write_text(f"{accent.read_text('utf-8')}\n{person}", "utf-8")
-            except OSError as error:
-                raise EngineFailed(
-                    f"espeak-ng has no voice {voice!r} ({error.strerror})",
-                    where="synth/espeak_voices.yaml",
-                    remedy=f"install the version that has it: {INSTALL}",
-                ) from error
-            if library.espeak_ng_SetVoiceByFile(str(file).encode()) != 0:
-                raise EngineFailed(
-                    "espeak-ng cannot read a drawn person",
-                    where=f"voice {voice}",
-                    remedy="check the ranges in synth/people.py",
-                )
 
     def _load(self) -> ctypes.CDLL:
         """A library that has spoken nothing yet."""
@@ -217,6 +199,37 @@ class EspeakLibrary:
 
     def _unlock(self) -> None:
         self._lock = threading.Lock()
+
+
+@cache
+def _accent(voice: str) -> str:
+    """The voice file of an accent such as "gmw/en-US"."""
+    import espeakng_loader
+
+    try:
+        return Path(espeakng_loader.get_data_path(), "lang", *voice.split("/")).read_text("utf-8")
+    except OSError as error:
+        raise EngineFailed(
+            f"espeak-ng has no voice {voice!r} ({error.strerror})",
+            where="synth/espeak_voices.yaml",
+            remedy=f"install the version that has it: {INSTALL}",
+        ) from error
+
+
+@contextmanager
+def _voice_file(lines: str) -> Iterator[str]:
+    """The name of a file with these lines, as the library wants it: short, no capitals."""
+    if sys.platform == "linux":  # a file in memory: a folder on disk takes 2 ms
+        with os.fdopen(os.memfd_create("voice"), "w", encoding="utf-8") as file:
+            file.write(lines)
+            file.flush()
+            yield f"/dev/fd/{file.fileno()}"
+        return
+    folder = "/tmp" if sys.platform != "win32" else None
+    with tempfile.TemporaryDirectory(prefix="visemill-", dir=folder) as place:
+        path = Path(place, "voice")
+        path.write_text(lines, "utf-8")
+        yield str(path)
 
 
 def _unload(library: ctypes.CDLL) -> None:

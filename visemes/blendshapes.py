@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from clips.errors import BadLabels, BadParams
-from visemes.cues import read_text
-from visemes.inventory import Inventory, load_inventory, read_yaml
+from clips.files import read_yaml
+from visemes.cues import read_table, read_text
+from visemes.inventory import Inventory, load_inventory
 from visemes.rates import frame_rate, rate_text
 
 
@@ -117,10 +118,15 @@ def read_curves(path: str | Path) -> Curves:
     A CSV does not name its rate, which is found from its times. Raises BadLabels that names the
     file and the line.
     """
-    text = read_text(path)
     if Path(path).suffix.lower() == ".json":
-        return _from_json(text, str(path))
-    lines = list(csv.reader(io.StringIO(text)))
+        return _from_json(read_table(path), str(path))
+    rows = csv.reader(io.StringIO(read_text(path)), strict=True)
+    try:
+        lines = [line for line in rows if line]
+    except csv.Error as error:
+        raise BadLabels(
+            f"is no CSV ({error})", where=f"{path}:{rows.line_num}", remedy="mend that line"
+        ) from error
     if len(lines) < 3 or lines[0][:2] != ["seconds", "letter"]:
         raise BadLabels(
             "is no table of curves of two frames or more",
@@ -129,7 +135,10 @@ def read_curves(path: str | Path) -> Curves:
         )
     numbers = [_row(line, len(lines[0]), f"{path}:{n}") for n, line in enumerate(lines[1:], 2)]
     last = numbers[-1][0]
-    rate = frame_rate(f"{(len(numbers) - 1) / last:.3f}" if last > 0 else 0)
+    try:
+        rate = frame_rate(f"{(len(numbers) - 1) / last:.3f}" if last > 0 else 0)
+    except BadParams as error:
+        raise BadLabels(error.what, where=str(path), remedy="mend the seconds") from error
     letters = tuple(line[1] for line in lines[1:])
     weights = np.array([row[1:] for row in numbers], np.float32)
     return Curves(rate, letters, tuple(lines[0][2:]), weights)
@@ -149,22 +158,20 @@ def _row(cells: Sequence[str], width: int, where: str) -> list[float]:
     return numbers
 
 
-def _from_json(text: str, where: str) -> Curves:
+def _from_json(table: dict, where: str) -> Curves:
     try:
-        table = json.loads(text)
         curves = Curves(
             frame_rate(table["fps"]),
-            tuple(table["letters"]),
-            tuple(table["blendshapes"]),
+            tuple(map(str, table["letters"])),
+            tuple(map(str, table["blendshapes"])),
             np.array(table["weights"], np.float32),
         )
         if curves.weights.shape != (len(curves.letters), len(curves.blendshapes)):
             raise ValueError(f"weights have the shape {curves.weights.shape}")
-    except (ValueError, KeyError, TypeError, BadParams) as error:
-        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+    except (ValueError, KeyError, TypeError, OverflowError, BadParams) as error:
         raise BadLabels(
             f"is no file of curves ({error})",
-            where=f"{where}{line}",
+            where=where,
             remedy="give a file that visemes.blendshapes.curves_to_json wrote",
         ) from error
     return curves

@@ -13,7 +13,9 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from clips import files
 from clips.errors import BadLabels
+from clips.segment import LONGEST_SECONDS
 from visemes.classes import LETTERS
 
 Track = Sequence[tuple[float, str]]
@@ -60,8 +62,8 @@ def read_tsv(path: str | Path, letters: Collection[str] = _NAMES) -> list[tuple[
 def read_json(path: str | Path, letters: Collection[str] = _NAMES) -> list[tuple[float, str]]:
     """The track of a JSON file that `to_json` wrote. Raises BadLabels that names the file."""
     try:
-        pairs = [(cue["time"], cue["letter"]) for cue in json.loads(read_text(path))["cues"]]
-    except (ValueError, KeyError, TypeError) as error:
+        pairs = [(cue["time"], cue["letter"]) for cue in read_table(path)["cues"]]
+    except (KeyError, TypeError) as error:
         raise BadLabels(
             f"is not a track of cues ({error!r})",
             where=str(path),
@@ -73,14 +75,38 @@ def read_json(path: str | Path, letters: Collection[str] = _NAMES) -> list[tuple
 
 def read_text(path: str | Path) -> str:
     """The text of a cue file (UTF-8). Raises BadLabels that names it if it cannot be read."""
+    return files.read_text(path, BadLabels)
+
+
+def read_table(path: str | Path) -> dict:
+    """The object in a JSON file. Raises BadLabels that names the file and the line."""
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        table = files.parse_json(read_text(path))
+    except ValueError as error:
+        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise BadLabels(
-            f"cannot be read as a cue file ({error})",
-            where=str(path),
-            remedy="give a text file in UTF-8, such as `visemill lipsync -o` writes",
+            f"cannot be read as JSON ({error})",
+            where=f"{path}{line}",
+            remedy="give the file as its program wrote it",
         ) from error
+    if not isinstance(table, dict):
+        raise BadLabels("is no JSON object", where=str(path), remedy="give a file of cues")
+    return table
+
+
+def seconds_of(text: str, where: str) -> float:
+    """A time in seconds. Raises BadLabels that names `where` if it is none."""
+    try:
+        time = float(text)
+    except (TypeError, ValueError, OverflowError):
+        time = math.nan
+    if not 0 <= time <= LONGEST_SECONDS:
+        raise BadLabels(
+            f"{text!r} is not a time in seconds",
+            where=where,
+            remedy="write seconds with a point, like 1.267, within half a day",
+        )
+    return time
 
 
 def parse_cues(
@@ -99,16 +125,7 @@ def parse_cues(
                 where=where,
                 remedy="write the time in seconds, a tab, and a letter",
             )
-        try:
-            time = float(cells[0])
-        except ValueError:
-            time = math.nan
-        if not 0 <= time < math.inf:
-            raise BadLabels(
-                f"{cells[0]!r} is not a time in seconds",
-                where=where,
-                remedy="write seconds with a point, like 1.267",
-            )
+        time = seconds_of(cells[0], where)
         if cells[1] not in letters:
             raise BadLabels(
                 f"{cells[1]!r} is not a mouth shape",

@@ -12,10 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from clips.arpabet import ARPABET
 from clips.errors import BadParams
+from clips.files import read_yaml
 from clips.segment import SILENCE
 from visemes.classes import CLASSES
 
@@ -139,24 +138,6 @@ def load_inventory(name: str) -> Inventory:
 def inventory_names() -> list[str]:
     """The inventories of visemes/inventories/, by name."""
     return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping; BadParams names the file (and line) if it does not."""
-    try:
-        table = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
-        raise BadParams("does not exist", where=str(path), remedy=f"there are: {known}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadParams(
-            f"cannot be read as YAML ({' '.join(str(error).split())})",
-            where=str(path),
-            remedy="mend that line",
-        ) from error
-    if not isinstance(table, dict):
-        raise BadParams("is not a mapping", where=str(path), remedy="write `key: value` lines")
-    return table
 
 
 def _check_viseme(entry: Any, classes: tuple[str, ...], where: str) -> None:

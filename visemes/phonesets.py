@@ -14,8 +14,8 @@ from typing import Any
 
 from clips.arpabet import STOPS
 from clips.errors import BadLabels, BadParams
-from clips.segment import RATE, SILENCE, Segment
-from visemes.inventory import read_yaml
+from clips.files import read_lines, read_yaml
+from clips.segment import LONGEST_SECONDS, RATE, SILENCE, Segment
 
 _FOLDER = Path(__file__).parent / "phonesets"
 
@@ -113,16 +113,14 @@ def read_label_file(path: str | Path) -> list[tuple[float, float, str]]:
     Raises BadLabels that names the file and the line.
     """
     entries = []
-    try:
-        lines = Path(path).read_text("utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadLabels(f"cannot be read ({error})", where=str(path)) from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
+    for number, line in read_lines(path):
+        if line is not None and not line.strip():
             continue
         try:
+            if line is None:
+                raise ValueError("no text in UTF-8")
             start, end, label = line.split("\t")
-            if not 0 <= float(start) <= float(end) < 1e6:
+            if not 0 <= float(start) <= float(end) <= LONGEST_SECONDS:
                 raise ValueError("no stretch of time")
             entries.append((float(start), float(end), label.strip()))
         except ValueError as error:

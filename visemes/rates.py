@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 from clips.errors import BadParams
@@ -10,6 +11,7 @@ from clips.segment import RATE
 HIGHEST = 1000
 """The highest rate that is believed, frames per second."""
 
+_RATE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,18}|/[0-9]{1,12})?")
 _TELEVISION = [Fraction(base * 1000, 1001) for base in (24, 30, 48, 60, 120)]
 
 
@@ -22,9 +24,10 @@ def frame_rate(value: str | float | Fraction) -> Fraction:
     >>> frame_rate(23.976), frame_rate("29.97"), frame_rate(25)
     (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(25, 1))
     """
-    try:
-        rate = Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
+    text = str(value).strip()
+    try:  # Fraction("1e999999999") would take for ever
+        rate = Fraction(text) if _RATE.fullmatch(text) else Fraction(0)
+    except ZeroDivisionError:
         rate = Fraction(0)
     if not 0 < rate <= HIGHEST:
         raise BadParams(

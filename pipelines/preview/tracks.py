@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from clips import RATE, SILENCE, BadInput, BadLabels, Segment, merge_equal, read_textgrid, tile
+from clips.files import read_yaml
 from lipsync.infer import Model, frame_classes
 from visemes.classes import CLASSES
 from visemes.cues import read_text
@@ -19,7 +20,7 @@ from visemes.drawing import SOURCE
 from visemes.formats import CueTrack, read_cues
 from visemes.formats.moho import HEADER as SWITCH_DATA
 from visemes.frames import HOP, classes_at_rate, to_segments
-from visemes.inventory import load_inventory, read_yaml
+from visemes.inventory import load_inventory
 from visemes.rates import frames_in
 from visemes.rules import Rules, to_visemes
 from visemes.soft import soft_labels

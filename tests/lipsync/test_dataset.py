@@ -86,7 +86,8 @@ def test_a_table_with_missing_columns_names_them(tmp_path):
 
 
 def test_a_row_whose_bytes_do_not_fit_its_frames_is_refused(tmp_path):
-    values = {"clip_id": "a", "split": "train", "frames": 3, "mel": b"123", "visemes": b"abc"}
+    values = dict.fromkeys(SCHEMA.names, "train")
+    values |= {"clip_id": "a", "frames": 3, "mel": b"123", "visemes": b"abc"}
     pq.write_table(pa.Table.from_pylist([values], schema=SCHEMA), tmp_path / "bad.parquet")
     with pytest.raises(BadFeatures, match="says 3 frames but has 3 bytes"):
         load_feature_tables([tmp_path / "bad.parquet"], "train")

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -167,15 +166,19 @@ def test_others_need_one(address, tmp_path, monkeypatch):
 
 
 def test_the_demonstration_has_good_and_spoilt_clips_and_a_lot(tmp_path):
-    started = time.perf_counter()
     make_demo(tmp_path)
-    assert time.perf_counter() - started < 20  # 2 s on the machine that it was written on
     queue = Queue.from_folder(tmp_path / "datasets")
     assert len(queue.items) == 60 and len(queue.lots) == 1
     doubts = sorted((item.doubt for item in queue.items), reverse=True)
     assert doubts[len(FAULTS) - 1] > 10 * doubts[30]
     assert {item.view for item in queue.items} == {"sheet", "one"}
     assert queue.clip(queue.items[0]).phones
+    at = Desk(tmp_path / "datasets", tmp_path / ".reviews")
+    heard = [
+        {item.clip_id for view in ("one", "sheet") for item in at.next(name, view, 99)}
+        for name in ("ann", "ben")
+    ]
+    assert len(heard[0] & heard[1]) >= 2, "two people can see whether they agree"
 
 
 def test_the_page_is_served_to_this_machine_alone(tmp_path):

@@ -47,9 +47,8 @@ def tasks(count: int = 4) -> list[Task]:
 
 def run(out: str = "out", params: dict | None = None, **more):
     """One run of the test stage."""
-    return run_partitions(
-        "test", make, more.pop("tasks", tasks()), Path(out), params or {}, rooms=(), **more
-    )
+    work, found = more.pop("work", make), more.pop("tasks", tasks())
+    return run_partitions("test", work, found, Path(out), params or {}, rooms=(), **more)
 
 
 def content(folder: str) -> dict[str, bytes]:
@@ -114,7 +113,7 @@ def test_a_killed_worker_is_reported_and_the_next_run_goes_on(monkeypatch):
     Path("die-part-0003.parquet").touch()
     with pytest.raises(EngineFailed, match="a worker process died"):
         run(tasks=tasks(6))
-    finished = {path.parent for path in Path(".work/test").glob("*/done.json")}
+    finished = {path.parent for path in Path(".work/test").glob("[!.]*/done.json")}
     Path("die-part-0003.parquet").unlink()
     made()
     done = run(tasks=tasks(6))

@@ -115,6 +115,19 @@ def test_phones_without_sound_are_those_that_are_spoken():
             assert len(predicted) - len(spoken) <= 3
 
 
+@pytest.mark.parametrize("name", ["en-us+m3", "en-gb-scotland+f-03", "de+child-16", "fr+f2"])
+def test_words_of_are_those_that_are_spoken(name):
+    accent = name.partition("+")[0]
+    text = {"de": "Die Enden von der Wurst, sagte er.", "fr": "Il y a des enfants. Oui, madame!"}
+    text = text.get(accent, "The ends of the road, said Mr. Pym: forty-two 'idle' boys!")
+    clip = speak(text, name, accent)
+    said = [(p.start, p.label, ipa) for p, ipa in zip(clip.phones, clip.ipa) if p.label != SILENCE]
+    assert ENGINE.words_of(text, accent) == [
+        (word.label, tuple((p, ipa) for start, p, ipa in said if word.start <= start < word.end))
+        for word in clip.words
+    ]
+
+
 def test_phones_of_depends_on_its_text_alone():
     first = phones_of("Moths bathe.")
     speak("Something else entirely.", "en-gb-scotland+f3")

@@ -234,7 +234,7 @@ AE = (
         ("rhubarb-xml", XML.format("soon", "X") + "</rhubarbResult>", ":3", "not a time"),
         ("rhubarb-xml", XML.format("0.5", "K") + "</rhubarbResult>", ":3", "not a mouth shape"),
         ("rhubarb-xml", "<rhubarbResult/>", "", "holds no cues"),
-        ("rhubarb-json", '{"metadata": {},\n', ":2", "is no result of Rhubarb"),
+        ("rhubarb-json", '{"metadata": {},\n', ":2", "cannot be read as JSON"),
         ("rhubarb-json", '{"metadata": {}}', "", "is no result of Rhubarb"),
         (
             "rhubarb-json",

@@ -163,7 +163,7 @@ def test_curves_come_back_from_their_files(tmp_path, rate, suffix, write):
         ("a.csv", "time,letter,jawOpen\n", "a.csv:1: is no table of curves"),
         ("a.csv", "seconds,letter,jawOpen\n0,X,0\n0.04,X\n", "a.csv:3: is no frame"),
         ("a.csv", "seconds,letter,jawOpen\n0,X,0\n0.04,X,1.5\n", "a.csv:3: is no frame"),
-        ("a.json", '{"fps": "24",\n oops}', "a.json:2: is no file of curves"),
+        ("a.json", '{"fps": "24",\n oops}', "a.json:2: cannot be read as JSON"),
         ("a.json", '{"fps": "24"}', "a.json: is no file of curves"),
     ],
 )

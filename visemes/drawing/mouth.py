@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from clips.errors import BadParams
+from clips.files import read_yaml
 from visemes.classes import CLASSES
-from visemes.inventory import read_yaml
 
 SOURCE = Path(__file__).with_name("mouth.yaml")
 SCRIPT = Path(__file__).with_name("mouth.js")

@@ -10,11 +10,9 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from clips.errors import BadLabels, BadParams
-from visemes.cues import read_text
-from visemes.formats.track import CueTrack, seconds_of, whole_frames
+from visemes.cues import read_text, seconds_of
+from visemes.formats.track import CueTrack, merge_cues, whole_frames, whole_number
 from visemes.inventory import Inventory
 from visemes.rates import frame_rate, rate_text
 
@@ -72,10 +70,9 @@ def read(path: Path, inventory: Inventory, rate: Fraction) -> CueTrack:
         raise BadLabels(
             "has no key of Time Remap at frame 0", where=str(path), remedy="copy the keys again"
         )
-    frames = np.zeros(shown[-1][0] + 1, int)
-    for frame, viseme in shown:
-        frames[frame:] = viseme
-    return CueTrack.of_frames(frames, rate, inventory)
+    letters = [inventory.letters[viseme] for viseme in inventory.classes]
+    cues = [(float(frame / rate), letters[viseme]) for frame, viseme in shown]
+    return CueTrack(merge_cues(cues), float((shown[-1][0] + 1) / rate), inventory)
 
 
 def _rate(text: str, where: str) -> Fraction:
@@ -86,11 +83,12 @@ def _rate(text: str, where: str) -> Fraction:
 
 
 def _key(cells, rate: Fraction, inventory: Inventory, shown, where: str) -> tuple[int, int]:
-    if len(cells) != 2 or not cells[0].isdecimal():
+    frame = whole_number(cells[0])
+    if len(cells) != 2 or frame is None:
         raise BadLabels(
             f"{cells} is no key", where=where, remedy="write a frame, a tab and the seconds"
         )
-    frame, viseme = int(cells[0]), whole_frames(seconds_of(cells[1], where), rate)
+    viseme = whole_frames(seconds_of(cells[1], where), rate)
     if viseme >= len(inventory.classes) or (shown and frame <= shown[-1][0]):
         raise BadLabels(
             f"frame {frame} shows mouth {viseme}",

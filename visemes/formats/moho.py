@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clips.errors import BadLabels
 from visemes.cues import read_text
-from visemes.formats.track import CueTrack, check_end, whole_frames
+from visemes.formats.track import CueTrack, check_end, whole_frames, whole_number
 from visemes.inventory import Inventory
 
 HEADER = "MohoSwitch1"
@@ -53,13 +53,14 @@ def read(path: Path, inventory: Inventory, rate: Fraction) -> CueTrack:
         cells = line.split()
         if not cells:
             continue
-        if len(cells) != 2 or not cells[0].isdecimal() or cells[1] not in letters:
+        frame = whole_number(cells[0])
+        if len(cells) != 2 or frame is None or cells[1] not in letters:
             raise BadLabels(
                 f"cannot read {line!r}",
                 where=f"{path}:{number}",
                 remedy=f"write a frame, a space and one of {' '.join(sorted(letters))}",
             )
-        time = float((int(cells[0]) - 1) / rate)
+        time = float((frame - 1) / rate)
         if time < 0 or (cues and time <= cues[-1][0]):
             raise BadLabels(
                 f"frame {cells[0]} does not come after the one before",

@@ -7,8 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from clips.errors import BadLabels
-from visemes.cues import read_text
-from visemes.formats.track import CueTrack, of_spans, seconds_of
+from visemes.cues import read_table, seconds_of
+from visemes.formats.track import CueTrack, of_spans
 from visemes.inventory import Inventory
 
 STEP = Fraction(1, 100)
@@ -31,14 +31,13 @@ def write(track: CueTrack, rate: Fraction) -> str:
 def read(path: Path, inventory: Inventory, rate: Fraction) -> CueTrack:
     """The track. Raises BadLabels that names the file and the line or the cue."""
     try:
-        table = json.loads(read_text(path))
+        table = read_table(path)
         sound = str(table["metadata"].get("soundFile", ""))
         cues = [(cue["start"], cue["end"], cue["value"]) for cue in table["mouthCues"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+    except (KeyError, TypeError, AttributeError) as error:
         raise BadLabels(
             f"is no result of Rhubarb Lip Sync ({error!r})",
-            where=f"{path}{line}",
+            where=str(path),
             remedy='it should hold "metadata" and "mouthCues": [{"start", "end", "value"}]',
         ) from error
     spans = [

@@ -8,8 +8,8 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from clips.errors import BadLabels
-from visemes.cues import read_text
-from visemes.formats.track import CueTrack, of_spans, seconds_of
+from visemes.cues import read_text, seconds_of
+from visemes.formats.track import CueTrack, of_spans
 from visemes.inventory import Inventory
 
 STEP = Fraction(1, 100)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 from clips.errors import BadLabels
-from visemes.cues import read_text
-from visemes.formats.track import CueTrack, of_spans, seconds_of
+from visemes.cues import read_text, seconds_of
+from visemes.formats.track import CueTrack, of_spans
 from visemes.inventory import Inventory
 
 STEP = Fraction(1, 1000)
@@ -30,15 +31,23 @@ def write(track: CueTrack, rate: Fraction) -> str:
 
 def read(path: Path, inventory: Inventory, rate: Fraction) -> CueTrack:
     """The track. Raises BadLabels that names the file and the line."""
-    rows = list(csv.reader(io.StringIO(read_text(path))))
-    if not rows or rows[0] != _COLUMNS:
+    rows = csv.reader(io.StringIO(read_text(path)), strict=True)
+    try:
+        return of_spans(list(_spans(rows, str(path))), inventory, str(path))
+    except csv.Error as error:
+        raise BadLabels(
+            f"is no CSV ({error})", where=f"{path}:{rows.line_num}", remedy="mend that line"
+        ) from error
+
+
+def _spans(rows: Iterator[list[str]], path: str) -> Iterator[tuple[float, float, str, str]]:
+    if next(rows, None) != _COLUMNS:
         raise BadLabels(
             "has other columns",
             where=f"{path}:1",
             remedy=f"the first line must be {','.join(_COLUMNS)}",
         )
-    spans = []
-    for line, row in enumerate(rows[1:], start=2):
+    for line, row in enumerate(rows, start=2):
         if not row:
             continue
         where = f"{path}:{line}"
@@ -46,5 +55,4 @@ def read(path: Path, inventory: Inventory, rate: Fraction) -> CueTrack:
             raise BadLabels(
                 f"has {len(row)} columns, not {len(_COLUMNS)}", where=where, remedy="mend it"
             )
-        spans.append((seconds_of(row[1], where), seconds_of(row[2], where), row[3], where))
-    return of_spans(spans, inventory, str(path))
+        yield seconds_of(row[1], where), seconds_of(row[2], where), row[3], where

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -11,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from clips.errors import BadLabels
+from clips.segment import LONGEST_SECONDS
 from visemes.inventory import Inventory, load_inventory
 
 
@@ -29,6 +31,10 @@ class CueTrack:
 
     def __post_init__(self) -> None:
         letters = set(self.inventory.letters.values())
+        if not 0 <= self.seconds <= LONGEST_SECONDS:
+            raise BadLabels(
+                f"a track of {self.seconds:g} s is not believable", remedy="mend its times"
+            )
         for number, (time, letter) in enumerate(self.cues, start=1):
             if letter not in letters:
                 raise BadLabels(
@@ -82,7 +88,7 @@ class CueTrack:
             (time, inventory.letters[inventory.from_cherry12[viseme_of[letter]]])
             for time, letter in self.cues
         ]
-        return replace(self, cues=tuple(_changes(cues)), inventory=inventory)
+        return replace(self, cues=merge_cues(cues), inventory=inventory)
 
     def on_grid(self, step: Fraction) -> CueTrack:
         """The track with all times multiples of `step` seconds: what a format can hold.
@@ -109,7 +115,7 @@ class CueTrack:
                 placed.append((at, letter))
         if not placed or placed[0][0] > 0:
             placed.insert(0, (0, self.rest))
-        cues = _changes([(float(at * step), letter) for at, letter in placed])
+        cues = merge_cues([(float(at * step), letter) for at, letter in placed])
         return replace(self, cues=tuple(cues), seconds=float(end * step))
 
     def spans(self) -> list[tuple[float, float, str]]:
@@ -164,19 +170,9 @@ def check_end(cues: Sequence[tuple[float, str]], inventory: Inventory, where: st
         )
 
 
-def seconds_of(text: str, where: str) -> float:
-    """A time in seconds. Raises BadLabels that names `where` if it is none."""
-    try:
-        time = float(text)
-    except (TypeError, ValueError):
-        time = math.nan
-    if not 0 <= time < math.inf:
-        raise BadLabels(
-            f"{text!r} is not a time in seconds",
-            where=where,
-            remedy="write seconds with a point, like 1.267",
-        )
-    return time
+def whole_number(text: str) -> int | None:
+    """A whole number from 0 on, as programs write frames; None if it is none, or absurdly long."""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
 def whole_frames(seconds: float, rate: Fraction) -> int:
@@ -188,5 +184,6 @@ def _whole(seconds: float, step: Fraction, rounded) -> int:
     return rounded(Fraction(seconds) / step + Fraction(1, 1_000_000))
 
 
-def _changes(cues: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
-    return [cue for n, cue in enumerate(cues) if n == 0 or cue[1] != cues[n - 1][1]]
+def merge_cues(cues: Sequence[tuple[float, str]]) -> tuple[tuple[float, str], ...]:
+    """The cues without those that show what is shown already."""
+    return tuple(cue for n, cue in enumerate(cues) if n == 0 or cue[1] != cues[n - 1][1])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from fractions import Fraction
 from pathlib import Path
 
-from visemes.cues import read_json, read_text, to_json
-from visemes.formats.track import CueTrack, seconds_of
+from visemes.cues import read_json, read_table, seconds_of, to_json
+from visemes.formats.track import CueTrack
 from visemes.inventory import Inventory
 
 STEP = Fraction(1, 1000)
@@ -23,5 +22,5 @@ def write(track: CueTrack, rate: Fraction) -> str:
 def read(path: Path, inventory: Inventory, rate: Fraction) -> CueTrack:
     """The track. Raises BadLabels that names the file and the cue."""
     cues = read_json(path, inventory.letters.values())
-    seconds = seconds_of(json.loads(read_text(path)).get("seconds"), f"{path}: seconds")
+    seconds = seconds_of(read_table(path).get("seconds"), f"{path}: seconds")
     return CueTrack(tuple(cues), seconds, inventory)

@@ -12,7 +12,7 @@ from visemes.formats.track import CueTrack, of_spans
 from visemes.inventory import Inventory
 
 STEP = Fraction(1, 1000)
-_TIME = r"(?:(\d{2,}):)?([0-5]\d):([0-5]\d)\.(\d{3})"
+_TIME = r"(?:([0-9]{2,4}):)?([0-5][0-9]):([0-5][0-9])\.([0-9]{3})"
 _TIMING = re.compile(rf"{_TIME}[ \t]+-->[ \t]+{_TIME}(?:[ \t].*)?")
 
 

@@ -1,0 +1,59 @@
+"""Frames in a file instead of memory: a training set of any size takes the same room."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+
+class FrameFile:
+    """Rows of `width` numbers in a file without a name, which goes with this object.
+
+    folder: where it is, on a disk with room for it; the system's folder for temporary files if
+    None. Slices are read as arrays of shape (rows, width).
+    """
+
+    def __init__(self, width: int, dtype: DTypeLike, folder: Path | None = None) -> None:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+        self.dtype, self.width, self._rows = np.dtype(dtype), width, 0
+
+    def __len__(self) -> int:
+        return self._rows
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, width)."""
+        return self._rows, self.width
+
+    def append(self, rows: np.ndarray) -> None:
+        """Adds rows of shape (any, width) at the end."""
+        if rows.ndim != 2 or rows.shape[1] != self.width:
+            raise ValueError(f"rows of shape {rows.shape}, not (any, {self.width})")
+        self._file.seek(0, 2)
+        self._file.write(np.ascontiguousarray(rows, self.dtype))
+        self._rows += len(rows)
+
+    def __getitem__(self, wanted: slice) -> np.ndarray:
+        first, last, step = wanted.indices(len(self))
+        if step != 1:
+            raise ValueError("rows are read one after the other")
+        size = self.width * self.dtype.itemsize
+        self._file.seek(first * size)
+        data = bytearray(max(0, last - first) * size)
+        view, read = memoryview(data), 0
+        while read < len(data):  # one read gives 2 GiB at most
+            got = self._file.readinto(view[read:])
+            if not got:
+                raise OSError("the file of frames ended early")
+            read += got
+        return np.frombuffer(data, self.dtype).reshape(-1, self.width)
+
+    def gather(self, places: np.ndarray) -> np.ndarray:
+        """The rows at `places`, shape (sequences, length), each sequence rising by 0 or 1: shape
+        (sequences, length, width)."""
+        return np.stack([self[int(row[0]) : int(row[-1]) + 1][row - row[0]] for row in places])
