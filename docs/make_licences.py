@@ -54,9 +54,11 @@ KNOWN = {
     "ray": "Apache-2.0",  # metadata: Apache 2.0
 }
 
-# By package: a licence that is not on the list, and why it may stay.
+# By package: a licence that is not on the list, and why the package may stay.
 APART = {
     "grandalf": "DVC draws `dvc dag` with it; visemill does not load it, and runs DVC as a program",
+    "regex": "the Foundation minds the choice of law in CNRI's licence; it is of the core that"
+    " Python's own module `re` shares, under the same words",
     "pygit2": "its exception allows linking with anything; DVC reads git with it",
 }
 
@@ -154,7 +156,7 @@ def page() -> str:
         "is unknown or incompatible, or this page stale. `make sbom` writes the same as a",
         "CycloneDX bill of materials, `sbom.cdx.json` (not in git: it is of your environment).",
         "",
-        *(f"- **{name}**, {licence_of(name)}: {why}." for name, why in APART.items()),
+        *(f"- **{name}**, {licence_of(name)}: {why}." for name, why in sorted(APART.items())),
         "",
         "The packages of `clips/`, `visemes/` and `lipsync/` alone, numpy, PyTorch, ONNX Runtime,",
         "pyarrow, PyYAML, soundfile and soxr, are under permissive licences or the LGPL.",

@@ -105,7 +105,7 @@ def _changes(now: dict, before: dict | None) -> Markup:
     groups: dict[str, list] = {title: [] for title in _GROUPS.values()}
     for key, old, new in differing:
         group, _, rest = key.partition(".")
-        groups[_GROUPS[group]].append((rest or key, *_pair(old, new)))
+        groups.setdefault(_GROUPS.get(group, group), []).append((rest or key, *_pair(old, new)))
     tables = [
         markup(
             "<details{}><summary>{} <small>{}</small></summary>{}</details>",

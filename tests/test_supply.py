@@ -70,6 +70,12 @@ def test_every_licence_is_known_and_compatible_with_ours(licences):
             assert licences.is_compatible(expression), f"{name}: {expression}"
 
 
+def test_a_package_stands_apart_only_if_it_must(licences):
+    for name in licences.APART:
+        assert name in licences.packages()
+        assert not licences.is_compatible(licences.licence_of(name)), name
+
+
 @pytest.mark.parametrize(
     ("expression", "compatible"),
     [
