@@ -420,7 +420,7 @@ def _table(rng: Random, good: Sequence[bytes]) -> bytes:
         name, column = table.column_names[at], table.column(at)
         what = rng.randrange(5)
         if what == 0:
-            table = table.drop_columns([name])
+            table = table.remove_column(at)
         elif what == 1:
             table = table.set_column(at, name, pa.nulls(len(table), column.type))
         elif what == 2:
