@@ -234,6 +234,11 @@ class _OnnxNetwork:
         expected = {"features": FEATURES, "h1": _HIDDEN, "h2": _HIDDEN}
         if shapes != expected or about.get("classes", "").split() != list(CLASSES):
             raise BadModel("is an ONNX model of another kind", where=str(path), remedy=remedy)
+        try:
+            self.run(np.zeros((2, FEATURES), np.float32), None)
+        except Exception as error:  # as above: weights of other shapes are noticed here
+            reason = (str(error).splitlines() or ["?"])[0]
+            raise BadModel(f"does not run ({reason})", where=str(path), remedy=remedy) from error
         self._path = path
 
     @cached_property

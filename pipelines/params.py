@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -104,7 +104,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         }
     wrong = isinstance(value, bool) != (hint is bool)
     if hint is float and isinstance(value, int | float) and not wrong:
-        if not math.isfinite(value):
+        if not abs(value) <= sys.float_info.max:  # nan, inf, and integers beyond
             raise BadParams(f"is {value!r}, not a finite number", where=where, remedy="mend it")
         return float(value)
     if hint is Any or (isinstance(value, hint) and not wrong):

@@ -33,7 +33,7 @@ def read(path: Path, inventory: Inventory, rate: Fraction) -> CueTrack:
     try:
         table = read_table(path)
         sound = str(table["metadata"].get("soundFile", ""))
-        cues = [(cue["start"], cue["end"], cue["value"]) for cue in table["mouthCues"]]
+        cues = [(cue["start"], cue["end"], str(cue["value"])) for cue in table["mouthCues"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise BadLabels(
             f"is no result of Rhubarb Lip Sync ({error!r})",
