@@ -95,8 +95,9 @@ def from_row(row: dict) -> Clip:
         values["ipa"] = tuple(row["ipa"])
         values["ops"] = tuple(Op(**op) for op in row["ops"])
         values["scores"] = tuple((score["name"], score["value"]) for score in row["scores"])
-        if holes := [name for name, value in values.items() if value is None]:
-            raise TypeError(f"no {', '.join(holes)}")
+        pairs = [(op.name, op.params) for op in values["ops"]] + list(values["scores"])
+        if holes := [name for name, value in (*values.items(), *pairs) if value is None]:
+            raise TypeError(f"no {', '.join(map(str, holes))}")
     except (KeyError, TypeError) as error:
         raise BadInput(
             f"a row is no clip ({error})",

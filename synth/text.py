@@ -95,7 +95,9 @@ def split_sentences(text: str) -> list[str]:
     for number in range(0, len(pieces), 2):
         closing = pieces[number + 1] if number + 1 < len(pieces) else ""
         carried = f"{carried} {pieces[number]}{closing}".strip()
-        if re.search(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Capt|Col|Gen|Rev|No)|\b[A-Z])\.$", carried):
+        if re.search(
+            r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Capt|Col|Gen|Rev|No)|\b[A-Z])\.$", carried[-8:]
+        ):
             continue
         sentences.append(carried)
         carried = ""
@@ -105,6 +107,7 @@ def split_sentences(text: str) -> list[str]:
 def _clean(text: str, language: str, max_characters: int) -> str:
     tables = _read_tables()
     scripts = _of(tables["scripts"], language, ["LATIN"])
+    _check_length(text, 8 * max_characters)  # some patterns take time with the square of it
     _check_controls(text)
     text = unicodedata.normalize("NFC", text)
     text = "".join(map(_plain_form, text))

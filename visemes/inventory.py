@@ -90,6 +90,11 @@ def load_inventory(name: str) -> Inventory:
             raise BadParams(
                 f"has no `{section}`", where=str(path), remedy=f"write a block `{section}:`"
             )
+    for section in ("ipa", "from_cherry12"):
+        if not isinstance(table.get(section) or {}, dict):
+            raise BadParams(
+                f"`{section}` is no block", where=str(path), remedy="write `key: value` lines"
+            )
     entries = {str(viseme): entry for viseme, entry in table["visemes"].items()}
     classes = tuple(entries)
     for viseme, entry in entries.items():
@@ -162,7 +167,7 @@ def _shapes(value: Any, classes: tuple[str, ...], where: str) -> Shapes:
     shapes = [[value, 1.0]] if isinstance(value, str) else value
     try:
         shapes = tuple((str(viseme), float(share)) for viseme, share in shapes)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadParams(
             f"cannot read {value!r}",
             where=where,
