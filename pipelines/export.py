@@ -56,8 +56,7 @@ CHERRY_MIN_SECONDS = 2.2
 """Cherry's loader takes random 2 s pieces and raises on clips that are hardly longer."""
 
 SHARD_SECONDS = 600.0
-"""A shard ends with the clip that reaches this. It bounds what a worker holds: 397 MiB at 60 minutes
-of speech in one partition, 340 MiB at 5; with 1200 seconds it was 494 MiB."""
+"""A shard ends with the clip that reaches this, so a long partition takes no more memory."""
 
 _GROUP = 64  # rows of a group in Parquet files
 
