@@ -174,7 +174,7 @@ def export_partition(task: Task, params: ExportParams) -> Iterator[dict | SideFi
     kept = _kept(source, name, frozen, params) if frozen else {}
     shards: dict[str, _Shard] = {}
     features: dict[str, list[FeatureRow]] = {"train": [], "valid": [], "test": []}
-    cherry = _Rows(CHERRY_SCHEMA)
+    cherry, rows = _Rows(CHERRY_SCHEMA), []
     for clip, basis in _approved(source, name, params):
         sample = _Sample.of(clip, basis)
         key = kept.get(short(sample.sha256), clip.split)
@@ -186,13 +186,14 @@ def export_partition(task: Task, params: ExportParams) -> Iterator[dict | SideFi
         if key in frozen and len(shard.samples) == len(frozen[key]):
             order = {sample: at for at, sample in enumerate(frozen[key])}
             shard.samples.sort(key=lambda sample: order[short(sample.sha256)])
-            yield from shards.pop(key).files(source, number, params)
+            yield from shards.pop(key).files(source, number, params, rows)
         elif key not in frozen and shard.is_full:
-            yield from shards.pop(key).files(source, number, params)
+            yield from shards.pop(key).files(source, number, params, rows)
     for shard in shards.values():
-        yield from shard.files(source, number, params)
-    if rows := [row for of_split in features.values() for row in of_split]:
-        yield SideFile(f"features/{source}-{number}.parquet", _feature_table(rows))
+        yield from shard.files(source, number, params, rows)
+    yield from sorted(rows, key=lambda row: row["shard"])  # whichever was full first
+    if frames := [row for of_split in features.values() for row in of_split]:
+        yield SideFile(f"features/{source}-{number}.parquet", _feature_table(frames))
     if cherry.count:
         yield SideFile(f"cherry/{task.name}", cherry.close())
 
@@ -269,8 +270,10 @@ class _Shard:
     def is_full(self) -> bool:
         return self.seconds >= SHARD_SECONDS
 
-    def files(self, source: str, number: str, params: ExportParams) -> Iterator[dict | SideFile]:
-        """The finished files, and the manifest's rows."""
+    def files(
+        self, source: str, number: str, params: ExportParams, rows: list[dict]
+    ) -> Iterator[SideFile]:
+        """The finished files. Adds the manifest's rows to `rows`."""
         tar = _tar(self.samples)
         shard_sum = hashlib.sha256(tar).hexdigest()
         name = shard_name(self.samples[0].clip.split, source, number, shard_sum)
@@ -285,8 +288,8 @@ class _Shard:
             clips = [sample.clip for sample in self.samples]
             data = curves_table(clips, frame_rate(params.curves_fps))
             yield SideFile(f"curves/{name}.parquet", data)
-        for sample in self.samples:
-            yield {
+        rows += (
+            {
                 **{key: getattr(sample.clip, key, None) for key in MANIFEST_SCHEMA.names},
                 "seconds": sample.seconds,
                 "basis": sample.basis,
@@ -294,6 +297,8 @@ class _Shard:
                 "sample_sha256": sample.sha256,
                 "shard_sha256": shard_sum,
             }
+            for sample in self.samples
+        )
 
 
 class _Rows:
