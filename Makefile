@@ -64,8 +64,7 @@ lint: .venv/installed-test
 
 # What is in the environment, in CycloneDX's form.
 sbom: .venv/installed-test
-	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
-	    --short-PURLs -o sbom.cdx.json $(BIN)/python
+	$(BIN)/python docs/make_sbom.py
 
 # After a change of constraints.txt, or of what is installed.
 hashes:

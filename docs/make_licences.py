@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -53,11 +54,16 @@ KNOWN = {
     "ray": "Apache-2.0",  # metadata: Apache 2.0
 }
 
-# By package: a licence that is not on the list, and why it may stay.
+# By package: a licence that is not on the list, and why the package may stay.
 APART = {
     "grandalf": "DVC draws `dvc dag` with it; visemill does not load it, and runs DVC as a program",
+    "regex": "the Foundation minds the choice of law in CNRI's licence; it is of the core that"
+    " Python's own module `re` shares, under the same words",
     "pygit2": "its exception allows linking with anything; DVC reads git with it",
 }
+
+
+_spdx = cache(get_spdx_licensing)
 
 
 def closure(extra: str = "") -> set[str]:
@@ -98,7 +104,7 @@ def licence_of(name: str) -> str:
 
 def unknown_in(expression: str) -> list[str]:
     """The words of an expression that SPDX does not list."""
-    return get_spdx_licensing().unknown_license_keys(expression)
+    return _spdx().unknown_license_keys(expression)
 
 
 def is_compatible(expression: str) -> bool:
@@ -115,10 +121,11 @@ def is_compatible(expression: str) -> bool:
             return node.key in COMPATIBLE
         return (all if isinstance(node, AND) else any)(holds(part) for part in node.args)
 
-    parsed = get_spdx_licensing().parse(expression)
+    parsed = _spdx().parse(expression)
     return parsed is not None and holds(parsed)
 
 
+@cache
 def packages() -> dict[str, list[str]]:
     """What each package is needed for: "run", or the extras. Packages that are absent are left
     out with their extra."""
@@ -149,7 +156,7 @@ def page() -> str:
         "is unknown or incompatible, or this page stale. `make sbom` writes the same as a",
         "CycloneDX bill of materials, `sbom.cdx.json` (not in git: it is of your environment).",
         "",
-        *(f"- **{name}**, {licence_of(name)}: {why}." for name, why in APART.items()),
+        *(f"- **{name}**, {licence_of(name)}: {why}." for name, why in sorted(APART.items())),
         "",
         "The packages of `clips/`, `visemes/` and `lipsync/` alone, numpy, PyTorch, ONNX Runtime,",
         "pyarrow, PyYAML, soundfile and soxr, are under permissive licences or the LGPL.",

@@ -2,7 +2,7 @@
 
 A descriptor is a file datasets/corpora/<name>.yaml, or a `corpus.yaml` inside a folder. It holds
 licence and attribution; where the archives lie and what they must hash to; and the layout, which
-is one of five readers with its rules. A new corpus of a known shape needs a YAML file and no code.
+is one of six readers with its rules. A new corpus of a known shape needs a YAML file and no code.
 The keys and readers are described in docs/corpora.md.
 """
 
@@ -58,10 +58,11 @@ class Layout:
 
     reader: one of READERS. files: a glob of the files that hold the text (grid: the sound).
     name: a regular expression for the path of such a file, relative to the folder; line: one for a
-    line of it. Their named groups (utt, speaker, text) and {folder} (of the file) and {before}
-    (the path before the match of `name`) fill the templates `utt`, `speaker` and `audio`; of
-    several `audio` the first that exists counts. columns: for a table with a header, which column
-    holds speaker, text, language and file; {stem} is the file's name without its ending.
+    line of it, or with `matches` for a piece of it. Their named groups (utt, speaker, text) and
+    {folder} (of the file) and {before} (the path before the match of `name`) fill the templates
+    `utt`, `speaker` and `audio`; of several `audio` the first that exists counts. columns: for a
+    table with a header, which column holds speaker, text, language and file; {stem} is the file's
+    name without its ending.
     """
 
     reader: str
@@ -103,7 +104,8 @@ class Corpus:
 
     addresses: where the archives are fetched, each a base to which `/<file>` is added. mirror: the
     folder inside a mirror in which they lie. folders: other names under which the unpacked folder
-    is known (`*` stands for anything).
+    is known (`*` stands for anything). packages: Debian's packages that hold it, in place of
+    archives.
     """
 
     name: str = ""
@@ -116,11 +118,12 @@ class Corpus:
     mirror: str = ""
     archives: dict[str, Archive] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
     layout: Layout | None = None
     archive: dict = field(default_factory=dict)  # in a corpus.yaml: what the folder came from
 
     def __post_init__(self) -> None:
-        for name in (*self.archives, *([self.mirror] if self.mirror else [])):
+        for name in (*self.archives, *self.packages, *([self.mirror] if self.mirror else [])):
             if not FILE_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is not a plain name")
 
@@ -372,12 +375,36 @@ def _read_grid(folder: Path, layout: Layout) -> Iterator[Found]:
             yield Found(f"{speaker}_{code}", speaker, path, text, str(path), words=best.get(code))
 
 
+def _read_matches(folder: Path, layout: Layout) -> Iterator[Found]:
+    """Files in which every match of `line` is an utterance, if its sound is there: texts of which
+    only some were recorded, in whatever the file says besides."""
+    pattern = regex.compile(layout.line, regex.MULTILINE)
+    for path, values in _files(folder, layout):
+        try:
+            text = read_text(path, BadManifest)
+        except BadManifest as error:
+            yield _faulty(folder, str(path), error.what)
+            continue
+        found = _match(lambda text, **most: [*pattern.finditer(text, **most)], text, str(path))
+        number, counted = 1, 0
+        for match in found:
+            number += text.count("\n", counted, match.start())
+            counted = match.start()
+            groups = {
+                key: " ".join((said or "").split()) for key, said in match.groupdict().items()
+            }
+            one = _found(folder, layout, {**values, **groups}, f"{path}:{number}")
+            if one.fault or one.audio.is_file():
+                yield one
+
+
 READERS: Mapping[str, Callable[[Path, Layout], Iterator[Found]]] = {
     "lines": _read_lines,
     "sidecars": _read_sidecars,
     "columns": _read_columns,
     "kaldi": _read_kaldi,
     "grid": _read_grid,
+    "matches": _read_matches,
 }
 
 TRANSCRIPTS = Layout(

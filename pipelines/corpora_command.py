@@ -9,9 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from clips import BadInput
+from clips import BadInput, replacing
 from pipelines.corpora import FILE_NAME, UNKNOWN, Archive, Corpus, describe_folder, read_corpora
 from pipelines.download import MIRROR, checksum, obtain, unpack
+from pipelines.packages import fetch_packages
 from pipelines.stage import DATA
 
 
@@ -42,7 +43,11 @@ def run(args: argparse.Namespace) -> int:
         known = ", ".join(name for name, corpus in corpora.items() if corpus.layout)
         raise BadInput("is no corpus that can be got", where=args.name, remedy=f"known: {known}")
     folder = args.to / args.name
-    if args.archive:
+    if corpus.packages and not args.archive:
+        if args.archives not in ([], ["all"]):
+            raise BadInput("has packages, not archives", where=args.name, remedy="name none")
+        _get_packages(corpus, folder)
+    elif args.archive:
         if not args.archive.is_file():
             raise BadInput("is not a file", where=str(args.archive), remedy="check the path")
         origin = {"file": args.archive.name, "sum": checksum(args.archive, "sha256")}
@@ -100,14 +105,31 @@ def _get(corpus: Corpus, archive: Archive, target: Path, to: Path, keep: bool) -
         path.unlink()
 
 
+def _get_packages(corpus: Corpus, folder: Path) -> None:
+    """Fetches and unpacks the packages of a corpus, unless that was done before."""
+    about = folder / "corpus.yaml"
+    if about.is_file():
+        print(f"{folder} is there already", file=sys.stderr)
+        return
+    if folder.exists():
+        raise BadInput("is there already", where=str(folder), remedy="remove it to unpack anew")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    origin = fetch_packages(corpus, folder)
+    with replacing(about) as temporary:
+        temporary.write_text(_description(corpus, origin), encoding="utf-8")
+
+
+def _description(corpus: Corpus, origin: dict[str, str]) -> str:
+    return yaml.safe_dump(
+        describe_folder(corpus, **origin), allow_unicode=True, sort_keys=False, width=100
+    )
+
+
 def _unpack(corpus: Corpus, path: Path, target: Path, origin: dict[str, str]) -> None:
     if target.exists():
         raise BadInput("is there already", where=str(target), remedy="remove it to unpack anew")
     print(f"unpacking {path.name} to {target}", file=sys.stderr)
-    about = yaml.safe_dump(
-        describe_folder(corpus, **origin), allow_unicode=True, sort_keys=False, width=100
-    )
-    files = unpack(path, target, extra={"corpus.yaml": about})
+    files = unpack(path, target, extra={"corpus.yaml": _description(corpus, origin)})
     print(f"{target}: {files} files", file=sys.stderr)
 
 
@@ -117,7 +139,9 @@ def _lines_about(name: str, corpus: Corpus) -> list[str]:
     for key, archive in corpus.archives.items():
         doubt = "" if archive.sum != UNKNOWN else "; checksum unknown: recorded at first download"
         lines.append(f"{'':16s}   {key}{_size(archive)}{doubt}")
-    if not corpus.archives:
+    for package in corpus.packages:
+        lines.append(f"{'':16s}   Debian's package {package}")
+    if not (corpus.archives or corpus.packages):
         lines.append(f"{'':16s}   no fixed address: give its archive with --archive")
     return lines
 

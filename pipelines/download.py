@@ -209,11 +209,13 @@ def unpack(
     *,
     limits: Limits = Limits(),
     extra: dict[str, str] | None = None,
+    links: bool = False,
 ) -> int:
     """Unpacks a zip or a tar (plain, gz, bz2, xz) into the new folder `target`; returns its files.
 
     Everything goes into a folder beside it first, which is renamed at the end: nobody sees half a
-    corpus, and an interrupted run begins this step again. extra: text files to add, by name.
+    corpus, and an interrupted run begins this step again. extra: text files to add, by name. links:
+    whether a tar may hold links, which are left out.
     Raises BadInput, and leaves nothing, for an archive that is damaged, leads out of its folder,
     holds links or devices, names a file twice, or grows beyond `limits`.
     """
@@ -222,7 +224,7 @@ def unpack(
     temporary.mkdir(parents=True)
     try:
         with _disk_errors(archive), _archive_errors(archive):
-            count = _write_members(archive, temporary, limits)
+            count = _write_members(archive, temporary, limits, links)
             for name, text in (extra or {}).items():
                 (temporary / name).write_text(text, encoding="utf-8")
             os.replace(temporary, target)
@@ -411,11 +413,11 @@ def _refuse(archive: Path, why: str, name: str) -> BadInput:
     )
 
 
-def _write_members(archive: Path, folder: Path, limits: Limits) -> int:
+def _write_members(archive: Path, folder: Path, limits: Limits, links: bool) -> int:
     """Writes the members into `folder`, each only after it passed every check."""
     allowed = min(limits.size, int(limits.ratio * archive.stat().st_size) + (16 << 20))
     files = members = written = 0
-    for name, is_folder, source in _members(archive, folder, allowed):
+    for name, is_folder, source in _members(archive, folder, allowed, links):
         members += 1
         if members > limits.members:
             raise _refuse(archive, f"has more than {limits.members} members", name)
@@ -438,7 +440,7 @@ def _write_members(archive: Path, folder: Path, limits: Limits) -> int:
 
 
 def _members(
-    archive: Path, folder: Path, allowed: int
+    archive: Path, folder: Path, allowed: int, links: bool
 ) -> Iterator[tuple[str, bool, Callable[[], BinaryIO]]]:
     """Each member's name, whether it is a folder, and what opens it. Only files and folders pass.
 
@@ -465,6 +467,8 @@ def _members(
         while info := plain.header(box.next):
             box.members.clear()  # else a million of them stay in memory
             box.pax_headers.clear()
+            if links and info.issym():
+                continue
             if not (info.isfile() or info.isdir()):
                 raise _refuse(archive, "holds a link or a device", info.name)
             _safe_parts(archive, info.name)

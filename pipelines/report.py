@@ -102,10 +102,10 @@ def _changes(now: dict, before: dict | None) -> Markup:
         return Markup("<p>This is the first run that is remembered here (<code>.runs/</code>).</p>")
     differing = changes(before["summary"], now)
     about = markup("<p>Against the run of {}.</p>", _when(before["made"]))
-    groups: dict[str, list] = {}
+    groups: dict[str, list] = {title: [] for title in _GROUPS.values()}
     for key, old, new in differing:
         group, _, rest = key.partition(".")
-        groups.setdefault(_GROUPS[group], []).append((rest or key, *_pair(old, new)))
+        groups.setdefault(_GROUPS.get(group, group), []).append((rest or key, *_pair(old, new)))
     tables = [
         markup(
             "<details{}><summary>{} <small>{}</small></summary>{}</details>",
@@ -115,20 +115,22 @@ def _changes(now: dict, before: dict | None) -> Markup:
             table(("", "before", "now", "change"), rows),
         )
         for group, rows in groups.items()
+        if rows
     ]
     return joined([about, *tables])
 
 
 _GROUPS = {
+    "params": "Parameters",
     "taken": "What went in",
     "made": "What came out: clips and minutes",
     "shards": "What came out: clips and minutes",
-    "phones": "Seconds of phones",
-    "mouths": "Seconds of mouth shapes",
     "left_out": "Left out",
-    "params": "Parameters",
     "metrics": "Figures of the model",
+    "mouths": "Seconds of mouth shapes",
+    "phones": "Seconds of phones",
 }
+"""Parts of a summary, in the order in which their changes are shown."""
 
 
 def _pair(old: Any, new: Any) -> tuple[Any, Any, Any]:
@@ -250,7 +252,7 @@ def _times(before: dict | None) -> Markup:
                 f"{t['seconds'] / 60:,.1f}" if t["seconds"] else "",
                 f"{t['seconds'] / t['wall_seconds']:,.0f}" if all_new else "",
                 f"{t['partitions'] - t['reused']} of {t['partitions']}" if t["partitions"] else "",
-                _when(t["ended"]) + (", before this run" if old else ""),
+                _when(t["ended"]) + (", earlier run" if old else ""),
             )
         )
     head = (
@@ -401,7 +403,7 @@ def _plain(value: Any) -> Any:
 
 
 def _when(moment: str) -> str:
-    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _picture(path: Path) -> Markup:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 from clips import BadParams, VisemillError
@@ -32,7 +33,8 @@ def exit_with(main: Callable[[], None]) -> None:
         main = importlib.import_module(module.name).main
     try:
         main()
-        write_times("-".join([Path(sys.argv[0]).stem, *sys.argv[1:]]))
+        named = takewhile(lambda word: not word.startswith("-"), sys.argv[1:])
+        write_times("-".join([Path(sys.argv[0]).stem, *named]))
     except VisemillError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -72,6 +72,7 @@ def test_every_stage_reads_its_block_of_the_real_file(monkeypatch):
     from pipelines.align import AlignParams
     from pipelines.augment import AugmentParams
     from pipelines.evaluate import EvaluateParams
+    from pipelines.executors import RunParams
     from pipelines.export import ExportParams
     from pipelines.ingest import IngestParams
     from pipelines.narrate import NarrateParams
@@ -91,6 +92,7 @@ def test_every_stage_reads_its_block_of_the_real_file(monkeypatch):
         "ingest": IngestParams,
         "narrate": NarrateParams,
         "prompts": PromptsParams,
+        "run": RunParams,
         "splits": Splits,
         "synthesize": SynthesizeParams,
         "train": TrainParams,

@@ -125,7 +125,7 @@ def test_times_of_stages_are_shown_and_are_no_change(run, monkeypatch):
     times.write_times("export")
     text = page()
     row = re.search(r"<tr><td class=text>export<td>.*", text)[0]
-    assert "<td>2.0<td>" in row and "<td>2 of 2<td>" in row
+    assert "<td>2.0<td>" in row and "<td>2 of 2" in row
     assert "first run that is remembered" in text
 
 

@@ -163,6 +163,45 @@ def test_half_written_partitions_are_never_used():
     assert content("out") == before
 
 
+def test_a_partition_that_lost_some_of_its_bytes_is_made_again():
+    run()
+    before = content("out")
+    made()
+    path = next(Path(".work/test").glob("*/part-0002.parquet"))
+    whole = path.read_bytes()
+    path.unlink()  # its bytes are the output's too
+    path.write_bytes(whole[:-9])
+    next(Path(".work/test").glob("*/side/3.txt")).unlink()
+    assert run().reused == 2
+    assert made() == ["part-0002.parquet", "part-0003.parquet"]
+    assert content("out") == before
+
+
+def test_what_a_killed_run_left_beside_the_output_is_cleared_away():
+    run()
+    before = content("out")
+    for name in (".out.new.part", ".out.old.part"):
+        Path(name).mkdir()
+        Path(name, "part-0000.parquet").write_bytes(b"half")
+    Path("out").rename(".out.old.part/out")  # killed between the two renames
+    run()
+    assert content("out") == before
+    assert not list(Path().glob(".out*"))
+
+
+def test_two_runs_of_a_stage_at_once_make_every_partition_once():
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from tests.pipelines.test_runner import run, tasks\n"
+        "run(tasks=tasks(30))\n"
+    )
+    root = str(Path(__file__).parents[2])
+    tasks(30)
+    both = [subprocess.Popen([sys.executable, "-c", code, root]) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert made() == [f"part-{number:04d}.parquet" for number in range(30)]
+
+
 def test_work_of_other_inputs_is_cleared_away():
     run()
     Path("input-0").write_text("00")
