@@ -239,11 +239,18 @@ class _OnnxNetwork:
         except Exception as error:  # as above: weights of other shapes are noticed here
             reason = (str(error).splitlines() or ["?"])[0]
             raise BadModel(f"does not run ({reason})", where=str(path), remedy=remedy) from error
-        self._path = path
+        self._path, self._graph = path, graph
 
     @cached_property
     def _step(self) -> Step:
-        return Step(read_weights(self._path))
+        try:
+            return Step(read_weights(self._graph))
+        except (KeyError, ValueError, IndexError, TypeError) as error:
+            raise BadModel(
+                f"has other weights ({error!r})",
+                where=str(self._path),
+                remedy="give a model that `visemill` has written",
+            ) from error
 
     def run(self, x: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
         if len(x) == 1 and state:  # a stream in pieces of 10 ms
