@@ -48,6 +48,7 @@ def read_textgrid(path: str | Path, length: int | None = None) -> dict[str, tupl
     except (
         PraatioException, OSError, ValueError, LookupError, AssertionError, TypeError,
         AttributeError, RecursionError,
+        OverflowError,
     ) as error:  # praatio checks little of what it reads  # fmt: skip
         raise BadLabels(
             f"cannot be read as a TextGrid ({(str(error).splitlines() or ['?'])[0]})",

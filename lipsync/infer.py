@@ -239,13 +239,22 @@ class _OnnxNetwork:
         except Exception as error:  # as above: weights of other shapes are noticed here
             reason = (str(error).splitlines() or ["?"])[0]
             raise BadModel(f"does not run ({reason})", where=str(path), remedy=remedy) from error
-        self._path = path
+        self._path, self._graph = path, graph
 
     @cached_property
     def _step(self) -> Step | None:
         """None for a graph that others have written."""
-        weights = read_weights(self._path)
-        return Step(weights) if weights.keys() >= WEIGHTS else None
+        weights = read_weights(self._graph)
+        if not weights.keys() >= WEIGHTS:
+            return None
+        try:
+            return Step(weights)
+        except (ValueError, IndexError, TypeError) as error:
+            raise BadModel(
+                f"has other weights ({error!r})",
+                where=str(self._path),
+                remedy="give a model that `visemill` has written",
+            ) from error
 
     def run(self, x: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
         if len(x) == 1 and state and self._step:  # a stream in pieces of 10 ms

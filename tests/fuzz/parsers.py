@@ -738,6 +738,9 @@ def _use_model(folder: Path, file: str) -> None:
 
     model = Model.load(folder / file)
     model.predict(np.zeros(16000, np.float32))
+    stream = model.stream()
+    for _ in range(8):  # in pieces of 10 ms the network runs one frame at a time
+        stream.push(np.zeros(160, np.float32))
 
 
 def _acoustic() -> list[bytes]:

@@ -142,6 +142,12 @@ def test_a_textgrid_with_times_that_nobody_believes(tmp_path, time):
     )
     with pytest.raises(BadLabels, match="cannot be read as a TextGrid"):
         read_textgrid(path)
+    tier = {"name": "a", "class": "IntervalTier", "xmin": 0, "xmax": 1, "entries": [[0, 1, "P"]]}
+    whole = {"xmin": 0, "xmax": 1, "tiers": [tier]}
+    tier["entries"][0][1] = 10**400  # praatio reads JSON too, where integers have no limit
+    path.write_text(json.dumps(whole))
+    with pytest.raises(BadLabels, match="cannot be read as a TextGrid"):
+        read_textgrid(path)
 
 
 LAUGHS = "".join(f'<!ENTITY b{n + 1} "{f"&b{n};" * 10}">' for n in range(9))
