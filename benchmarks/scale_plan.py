@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path)
     args = parser.parse_args()
     small, large = (json.loads(path.read_text()) for path in (SMALL, LARGE))
+    show_memory(small, large)
     costs = {stage: cost_of(stage, small, large) for stage in PASSES}
     print("| stage | processor s | s alone | MB | objects | hours with workers | hours alone |")
     print("|---|---|---|---|---|---|---|")
@@ -83,6 +84,18 @@ def main() -> None:
         print(f"{workers:4d} workers: {whole:8.1f} hours, {alone / whole:.0%} of them alone")
     if args.picture:
         draw(plan, sweep, args)
+
+
+def show_memory(small: dict, large: dict) -> None:
+    """The most that a process of each stage held in the two runs, and their processor seconds."""
+    hours = [run["hours"]["out"] for run in (small, large)]
+    print(f"| hours of audio | {hours[0]:.1f} | {hours[1]:.1f} | {hours[0]:.1f} | {hours[1]:.1f} |")
+    print("|---|---|---|---|---|")
+    for stage, row in small["stages"].items():
+        rows = row, large["stages"][stage]
+        memory = " | ".join(f"{one['largest_mib']:.0f} MiB" for one in rows)
+        busy = " | ".join(f"{one['processor_seconds']:.0f} s" for one in rows)
+        print(f"| {stage} | {memory} | {busy} |")
 
 
 def cost_of(stage: str, small: dict, large: dict) -> Cost:

@@ -11,7 +11,7 @@ import numpy as np
 
 from lipsync.errors import BadModel
 from lipsync.features import FEATURES, HOP, RATE, FeatureStream, features
-from lipsync.step import Step, read_weights
+from lipsync.step import WEIGHTS, Step, read_weights
 from lipsync.untrusted import read_graph
 from visemes.classes import CLASSES, LETTERS
 
@@ -242,10 +242,14 @@ class _OnnxNetwork:
         self._path, self._graph = path, graph
 
     @cached_property
-    def _step(self) -> Step:
+    def _step(self) -> Step | None:
+        """None for a graph that others have written."""
+        weights = read_weights(self._graph)
+        if not weights.keys() >= WEIGHTS:
+            return None
         try:
-            return Step(read_weights(self._graph))
-        except (KeyError, ValueError, IndexError, TypeError) as error:
+            return Step(weights)
+        except (ValueError, IndexError, TypeError) as error:
             raise BadModel(
                 f"has other weights ({error!r})",
                 where=str(self._path),
@@ -253,7 +257,7 @@ class _OnnxNetwork:
             ) from error
 
     def run(self, x: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
-        if len(x) == 1 and state:  # a stream in pieces of 10 ms
+        if len(x) == 1 and state and self._step:  # a stream in pieces of 10 ms
             probabilities, state = self._step(x[0], state)
             return probabilities[None], state
         zeros = np.zeros((1, 1, _HIDDEN), np.float32)

@@ -55,23 +55,36 @@ class Tally:
         false_closed_share: of the frames without closed lips, those shown closed. Figures that
         nothing was asked for are missing.
         """
+        return {
+            name: float(value)
+            for name, value in {**self._compared(), **self._shown()}.items()
+            if value == value
+        }
+
+    def _compared(self) -> dict[str, float]:
+        """What needs a track to compare with; empty without one."""
         true, shown = self.confusion.sum(1), self.confusion.sum(0)
         open_frames = int(true.sum() - true[M])
         near, nearly = self.comparison.boundary_f1
-        figures = {
+        if not true.sum():
+            return {}
+        return {
             "frame_accuracy": self.comparison.frame_accuracy,
             "macro_f1": self.comparison.macro_f1,
             "boundary_f1_20_ms": near,
             "boundary_f1_40_ms": nearly,
+            "false_closed_share": (shown[M] - self.confusion[M, M]) / max(1, open_frames),
+        }
+
+    def _shown(self) -> dict[str, float]:
+        return {
             "lip_score": self.lips.score,
             **{f"lips_{part}": share for part, share in self.lips.shares.items()},
-            "false_closed_share": (shown[M] - self.confusion[M, M]) / max(1, open_frames),
             "changes_per_second": self.motion.changes_per_second,
             "flickers_per_second": self.motion.flickers_per_second,
             "clips": self.clips,
             "seconds": round(self.seconds, 2),
         }
-        return {name: float(value) for name, value in figures.items() if value == value}
 
     def recall(self) -> dict[str, float]:
         """The share of each class's frames that were shown right."""

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+WEIGHTS = frozenset("scale shift w1 r1 b1 w2 r2 b2 out_w out_b".split())
+"""The arrays that `save_onnx` writes and a Step needs."""
+
 State = tuple[np.ndarray, np.ndarray]
 """What both layers remember, each of shape (1, 1, units), as the ONNX graph has it."""
 
@@ -27,7 +30,7 @@ class Step:
     """Features (26,) and a state to probabilities (12,) and the next state."""
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
-        """weights: scale, shift, w1, r1, b1, w2, r2, b2, out_w and out_b of `save_onnx`."""
+        """weights: WEIGHTS by their names."""
         of = {name: np.asarray(array, np.float64) for name, array in weights.items()}
         # The normalization of the input goes into the first layer.
         shift = of["b1"] + np.pad(of["w1"] @ of["shift"], [(0, 0), (0, of["b1"].shape[1] // 2)])

@@ -7,14 +7,11 @@ listed with its reason in OUT/confidences.tsv. The same folder gives the same by
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import re
 import signal
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -33,7 +30,6 @@ from clips import (
     BadManifest,
     BadText,
     Clip,
-    EngineFailed,
     Segment,
     VisemillError,
     read_audio,
@@ -43,7 +39,7 @@ from clips import (
 )
 from pipelines.align import align_all, judge, require
 from pipelines.aligners import ready_aligner
-from pipelines.executors import workers
+from pipelines.executors import in_processes, workers
 from pipelines.ingest import CORPORA, clip_id_of
 from pipelines.recordings import Recording, read_folder
 from pipelines.runner import rejecting
@@ -290,26 +286,12 @@ def _try_all(name: str, aligner: Aligner, rows: Sequence[Recording]) -> Iterator
         for chunk in chunks:
             yield from try_some(aligner, chunk)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_ignore_interrupt) as pool:
-        futures = [pool.submit(_try_in_worker, name, chunk) for chunk in chunks]
-        try:
-            for future in as_completed(futures):
-                yield from future.result()
-        except BrokenProcessPool as error:
-            raise EngineFailed(
-                "a worker process died",
-                remedy="memory may be short: try VISEMILL_WORKERS=1",
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    for outcomes in in_processes(_try_in_worker, [(name, chunk) for chunk in chunks], count):
+        yield from outcomes
 
 
 def _try_in_worker(name: str, rows: Sequence[Recording]) -> list[Outcome]:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     return list(try_some(_aligner(name), rows))
 
 

@@ -49,7 +49,7 @@ ACCENTS = 2
 def read_text(text: str, language: str) -> tuple[SpokenWord, ...]:
     """The words of a text with the phones (ARPAbet, IPA) that espeak-ng says for them.
 
-    It speaks the text (250 times faster than real time) since only then it says which word a sound
+    It speaks the text (600 times faster than real time) since only then it says which word a sound
     belongs to, and with the pronunciation that the sentence asks for. A language without a country
     is read in several accents. Text without small letters is read as small letters: capitals would
     be spelled. Words that espeak-ng says as one ("of the") are read one by one.

@@ -11,8 +11,9 @@ import argparse
 import csv
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,9 @@ from clips.segment import RATE, Segment
 from clips.store import read_rows
 from lipsync.dataset import load_feature_tables
 from lipsync.features import features, with_deltas
-from lipsync.infer import Model, frame_classes
+from lipsync.infer import LOOKAHEAD, Model, frame_classes
 from lipsync.measure import Tally, intervals, tally, total
+from lipsync.steady import steady_classes
 from pipelines.align_metrics import narrated_figures
 from pipelines.conditions import AS_RECORDED, Condition, conditions
 from pipelines.inputs import TRUTH, folders_in, rival_model
@@ -87,12 +89,13 @@ def run() -> None:
         metrics["held_out"][name] = counts.figures()
     named = {Path(folder).resolve(): None for folder in params.truth}
     under = conditions(params.gains, params.noises, params.rooms)
-    for folder in dict.fromkeys([*named, *folders_in(TRUTH)]):
+    folders = list(dict.fromkeys([*named, *folders_in(TRUTH)]))
+    for folder, title in zip(folders, titles(folders), strict=True):
         clips = read_truth(folder, inventory, mouths.rules)
         for name, model in models.items():
-            counts, figures = measure_truth(model, clips, under)
-            tallies[f"{name} on {folder.name}"] = counts
-            metrics["truth"].setdefault(folder.name, {})[name] = figures
+            counts, figures = measure_truth(partial(measure_clip, model), clips, under)
+            tallies[f"{name} on {title}"] = counts
+            metrics["truth"].setdefault(title, {})[name] = figures
     metrics["alignment"] = narrated_figures()
     METRICS.mkdir(exist_ok=True)
     text = json.dumps(rounded(metrics), indent=1, sort_keys=True)
@@ -123,6 +126,24 @@ def _draw(tallies: Mapping[str, Tally], history: list[dict], example: Example | 
         (EVALUATION / "example.json").write_text(json.dumps(about), encoding="utf-8")
 
 
+def titles(paths: Sequence[Path]) -> list[str]:
+    """Names for paths: of each as many of the last parts as tell it from the others.
+
+    >>> titles([Path("a/x"), Path("b/x"), Path("b/y")])
+    ['a/x', 'b/x', 'y']
+    """
+
+    def ends(count: int) -> list[str]:
+        return ["/".join(path.parts[-count:]) for path in paths]
+
+    longest = max((len(path.parts) for path in paths), default=0)
+    tried = [ends(count) for count in range(1, longest + 1)]
+    return [
+        next((names[n] for names in tried if names.count(names[n]) == 1), str(path))
+        for n, path in enumerate(paths)
+    ]
+
+
 def measure_held_out(model: Model, corpus) -> Tally:
     """The tally of a model over the clips of a feature corpus."""
     counts = []
@@ -142,13 +163,17 @@ GROUPS = {
 """How hand-labelled clips are grouped: by name, what a clip belongs to ("" if nobody knows)."""
 
 
+Measure = Callable[[TruthClip, np.ndarray], Tally]
+"""Tells how well a hand-labelled clip is shown that sounds as the samples."""
+
+
 def measure_truth(
-    model: Model, clips: list[TruthClip], under: Mapping[str, Condition]
+    measure: Measure, clips: list[TruthClip], under: Mapping[str, Condition]
 ) -> tuple[Tally, dict]:
     """The tally of the clips as recorded, and the figures in every way: plain, the recall of each
     class, intervals over speakers, and the chief figures by group and by condition."""
     counts = {
-        name: [measure_clip(model, truth, condition(truth.clip)) for truth in clips]
+        name: [measure(truth, condition(truth.clip)) for truth in clips]
         for name, condition in under.items()
     }
     plain = counts[AS_RECORDED]
@@ -177,6 +202,11 @@ def measure_clip(model: Model, truth: TruthClip, audio: np.ndarray) -> Tally:
     return tally_of(truth, frame_classes(model.predict_features(features(audio))))
 
 
+def measure_steady(model: Model, truth: TruthClip, audio: np.ndarray) -> Tally:
+    """As `measure_clip`, of the steady track that `visemill lipsync --filter` shows."""
+    return tally_of(truth, steady_classes(model.predict(audio))[LOOKAHEAD:])
+
+
 def tally_of(truth: TruthClip, shown: np.ndarray) -> Tally:
     """The tally of a track (classes per 10 ms) beside the hand labels of its clip."""
     clip = truth.clip
@@ -187,7 +217,14 @@ def tally_of(truth: TruthClip, shown: np.ndarray) -> Tally:
 
 def _chief(counts: Tally) -> dict[str, float]:
     figures = counts.figures()
-    wanted = ("frame_accuracy", "lip_score", "lips_closed", "lips_teeth", "changes_per_second")
+    wanted = (
+        "frame_accuracy",
+        "lip_score",
+        "lips_closed",
+        "lips_teeth",
+        "changes_per_second",
+        "flickers_per_second",
+    )
     return {name: figures[name] for name in wanted if name in figures}
 
 

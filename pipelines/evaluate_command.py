@@ -5,19 +5,37 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from lipsync.command import save_text
 from lipsync.infer import Model, usual_model
-from pipelines.conditions import conditions
-from pipelines.evaluate import EvaluateParams, measure_truth, rounded
+from pipelines.conditions import Condition, conditions
+from pipelines.evaluate import (
+    EvaluateParams,
+    Measure,
+    measure_clip,
+    measure_steady,
+    measure_truth,
+    rounded,
+    titles,
+)
 from pipelines.inputs import TRUTH, folders_in, rival_model
 from pipelines.params import load_params
+from pipelines.rhubarb import FOLDER, find_rhubarb
 from pipelines.truth import read_truth
 from pipelines.visemes import VisemesParams
 from visemes.inventory import load_inventory
 
-_COLUMNS = ("frame_accuracy", "lip_score", "lips_closed", "lips_teeth", "changes_per_second")
+_COLUMNS = {
+    "frame_accuracy": "frames right",
+    "lip_score": "lip score",
+    "lips_closed": "lips closed",
+    "lips_teeth": "lips teeth",
+    "changes_per_second": "changes/s",
+    "flickers_per_second": "flickers/s",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="models (.onnx, .pt) beside each other; default: the usual one, and the rival's of"
         " this project's run",
     )
+    parser.add_argument(
+        "--filter", action="store_true", help="each model's steady track too, that of lipsync"
+    )
+    parser.add_argument(
+        "--rhubarb",
+        type=Path,
+        metavar="FOLDER",
+        help="where `npm install rhubarb-lip-sync-wasm` was run: Rhubarb beside them, on the"
+        f" recordings as they are (default: ${FOLDER}, if that is set)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures here too")
 
 
@@ -49,13 +77,21 @@ def run(args: argparse.Namespace) -> int:
         print("visemill: there is no hand-labelled speech: give --truth FOLDER", file=sys.stderr)
         return 1
     files = args.model or [usual_model(), *filter(None, [rival_model()])]
-    models = {t: Model.load(path) for t, path in zip(_titles(files), files, strict=True)}
     under = conditions(params.gains, params.noises, params.rooms)
+    measures: dict[str, tuple[Measure, Mapping[str, Condition]]] = {}
+    for title, path in zip(titles(files), files, strict=True):
+        model = Model.load(path)
+        measures[title] = partial(measure_clip, model), under
+        if args.filter:
+            measures[f"{title} --filter"] = partial(measure_steady, model), under
+    if rhubarb := find_rhubarb(args.rhubarb):
+        measures["rhubarb"] = rhubarb.measure, conditions()
     found: dict[str, dict] = {}
-    for folder, title in zip(folders, _titles(folders), strict=True):
+    for folder, title in zip(folders, titles(folders), strict=True):
         clips = read_truth(folder, load_inventory(mouths.inventory), mouths.rules)
         found[title] = {
-            name: measure_truth(model, clips, under)[1] for name, model in models.items()
+            name: measure_truth(measure, clips, those)[1]
+            for name, (measure, those) in measures.items()
         }
         _print(title, found[title])
     if args.json:
@@ -63,24 +99,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _titles(paths: list[Path]) -> list[str]:
-    """The last part of each path, or the whole of it where two end alike."""
-    names = [path.name for path in paths]
-    return [path.name if names.count(path.name) == 1 else str(path) for path in paths]
-
-
 def _print(folder: str, models: dict[str, dict]) -> None:
     width = max(len(name) for name in models)
     print(f"\n{folder}")
-    print(f"{'':{width + 26}}" + "".join(f"{c.replace('_', ' '):>20}" for c in _COLUMNS))
+    print(f"{'':{width + 26}}" + "".join(f"{title:>14}" for title in _COLUMNS.values()))
     kinds = [kind for kind in next(iter(models.values())) if kind.startswith("by_")]
     for kind in kinds:
         for case in next(iter(models.values()))[kind]:
             for name, figures in models.items():
-                values = figures[kind].get(case, {})
-                print(
-                    f"{case[:24]:24}  {name:{width}}"
-                    + "".join(
-                        f"{values[c]:20.3f}" if c in values else f"{'–':>20}" for c in _COLUMNS
-                    )
-                )
+                if values := figures[kind].get(case):
+                    cells = (f"{values[c]:.3f}" if c in values else "–" for c in _COLUMNS)
+                    print(f"{case[:24]:24}  {name:{width}}" + "".join(f"{c:>14}" for c in cells))

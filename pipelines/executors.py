@@ -97,10 +97,9 @@ class _Remember(argparse.Action):
 def own_share() -> Share | None:
     """The share of this job if it is one of an array: by --rank and --world-size, the variables
     VISEMILL_RANK and VISEMILL_WORLD_SIZE, or Slurm's of an array. Raises BadInput."""
-    found = {name: os.environ.get(f"VISEMILL_{name}") for name in ("RANK", "WORLD_SIZE")}
-    if any(found.values()):
-        rank, world = (_number(name, value or "", 0) for name, value in found.items())
-        return Share(rank, world)
+    rank, world = (os.environ.get(f"VISEMILL_{name}", "") for name in ("RANK", "WORLD_SIZE"))
+    if rank or world:
+        return Share(_number("--rank", rank, 0), _number("--world-size", world, 0))
     if task := os.environ.get("SLURM_ARRAY_TASK_ID"):
         slurm = {"ID": task, "MIN": "0", "STEP": "1", "COUNT": "1"}
         slurm = {name: os.environ.get(f"SLURM_ARRAY_TASK_{name}", v) for name, v in slurm.items()}

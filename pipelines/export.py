@@ -31,7 +31,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clips import BadInput, BadParams, Clip
-from clips.audio import to_flac
 from clips.segment import RATE
 from clips.splits import plain_words
 from clips.store import CLIP_SCHEMA, read_rows, replacing, to_row
@@ -56,10 +55,10 @@ CHERRY_FPS = 30
 CHERRY_MIN_SECONDS = 2.2
 """Cherry's loader takes random 2 s pieces and raises on clips that are hardly longer."""
 
-SHARD_SECONDS = 1200.0
-"""A shard ends with the clip that reaches this: about 25 MB, which bounds what a worker holds."""
+SHARD_SECONDS = 600.0
+"""A shard ends with the clip that reaches this, so a long partition takes no more memory."""
 
-_GROUP = 256  # rows of a group in Parquet files
+_GROUP = 64  # rows of a group in Parquet files
 
 MANIFEST_SCHEMA = pa.schema(
     [
@@ -175,7 +174,7 @@ def export_partition(task: Task, params: ExportParams) -> Iterator[dict | SideFi
     kept = _kept(source, name, frozen, params) if frozen else {}
     shards: dict[str, _Shard] = {}
     features: dict[str, list[FeatureRow]] = {"train": [], "valid": [], "test": []}
-    cherry = _Rows(CHERRY_SCHEMA)
+    cherry, rows = _Rows(CHERRY_SCHEMA), []
     for clip, basis in _approved(source, name, params):
         sample = _Sample.of(clip, basis)
         key = kept.get(short(sample.sha256), clip.split)
@@ -187,13 +186,14 @@ def export_partition(task: Task, params: ExportParams) -> Iterator[dict | SideFi
         if key in frozen and len(shard.samples) == len(frozen[key]):
             order = {sample: at for at, sample in enumerate(frozen[key])}
             shard.samples.sort(key=lambda sample: order[short(sample.sha256)])
-            yield from shards.pop(key).files(source, number, params)
+            yield from shards.pop(key).files(source, number, params, rows)
         elif key not in frozen and shard.is_full:
-            yield from shards.pop(key).files(source, number, params)
+            yield from shards.pop(key).files(source, number, params, rows)
     for shard in shards.values():
-        yield from shard.files(source, number, params)
-    if rows := [row for of_split in features.values() for row in of_split]:
-        yield SideFile(f"features/{source}-{number}.parquet", _feature_table(rows))
+        yield from shard.files(source, number, params, rows)
+    yield from sorted(rows, key=lambda row: row["shard"])  # whichever was full first
+    if frames := [row for of_split in features.values() for row in of_split]:
+        yield SideFile(f"features/{source}-{number}.parquet", _feature_table(frames))
     if cherry.count:
         yield SideFile(f"cherry/{task.name}", cherry.close())
 
@@ -235,20 +235,24 @@ def _kept(
 
 @dataclass(frozen=True)
 class _Sample:
-    """A clip as the files of a shard, by their suffix."""
+    """A clip as the files of a shard, by their suffix, and as a row of a table."""
 
-    clip: Clip
+    clip: Clip  # without its sound, which the row has
+    seconds: float
     basis: str
+    row: dict
     files: dict[str, bytes]
     sha256: str
 
     @classmethod
     def of(cls, clip: Clip, basis: str) -> _Sample:
-        labels = io.BytesIO()
-        np.save(labels, frame_labels(clip))
-        text = json.dumps(describe(clip), ensure_ascii=False, sort_keys=True).encode()
-        files = {"flac": to_flac(clip.audio), "json": text, "npy": labels.getvalue()}
-        return cls(clip, basis, files, hashlib.sha256(b"".join(files.values())).hexdigest())
+        frames, labels = frame_labels(clip), io.BytesIO()
+        np.save(labels, frames)
+        row = {**to_row(clip), "frames": frames}
+        text = json.dumps(describe(clip, row), ensure_ascii=False, sort_keys=True).encode()
+        files = {"flac": row["audio"]["bytes"], "json": text, "npy": labels.getvalue()}
+        digest = hashlib.sha256(b"".join(files.values())).hexdigest()
+        return cls(clip.with_(audio=clip.audio[:0]), clip.seconds, basis, row, files, digest)
 
 
 @dataclass
@@ -260,31 +264,41 @@ class _Shard:
 
     def add(self, sample: _Sample) -> None:
         self.samples.append(sample)
-        self.seconds += sample.clip.seconds
+        self.seconds += sample.seconds
 
     @property
     def is_full(self) -> bool:
         return self.seconds >= SHARD_SECONDS
 
-    def files(self, source: str, number: str, params: ExportParams) -> Iterator[dict | SideFile]:
-        """The finished files, and the manifest's rows."""
+    def files(
+        self, source: str, number: str, params: ExportParams, rows: list[dict]
+    ) -> Iterator[SideFile]:
+        """The finished files. Adds the manifest's rows to `rows`."""
         tar = _tar(self.samples)
         shard_sum = hashlib.sha256(tar).hexdigest()
-        clips = [sample.clip for sample in self.samples]
-        name = shard_name(clips[0].split, source, number, shard_sum)
+        name = shard_name(self.samples[0].clip.split, source, number, shard_sum)
         yield SideFile(f"webdataset/{name}.tar", tar)
-        yield SideFile(f"parquet/{name}.parquet", _parquet(clips))
-        if params.curves_fps:
-            table = curves_table(clips, frame_rate(params.curves_fps))
-            yield SideFile(f"curves/{name}.parquet", table)
+        del tar
+        table = _Rows(PARQUET_SCHEMA)
         for sample in self.samples:
-            yield {
+            table.add(sample.row)
+        yield SideFile(f"parquet/{name}.parquet", table.close())
+        del table
+        if params.curves_fps:
+            clips = [sample.clip for sample in self.samples]
+            data = curves_table(clips, frame_rate(params.curves_fps))
+            yield SideFile(f"curves/{name}.parquet", data)
+        rows += (
+            {
                 **{key: getattr(sample.clip, key, None) for key in MANIFEST_SCHEMA.names},
+                "seconds": sample.seconds,
                 "basis": sample.basis,
                 "shard": f"webdataset/{name}.tar",
                 "sample_sha256": sample.sha256,
                 "shard_sha256": shard_sum,
             }
+            for sample in self.samples
+        )
 
 
 class _Rows:
@@ -320,11 +334,14 @@ def frame_labels(clip: Clip) -> np.ndarray:
     return frame_classes(clip.visemes, len(clip), CLASSES)
 
 
-def describe(clip: Clip) -> dict:
-    """What the JSON beside a sample says: labels in seconds and samples, history, licence."""
-    row = to_row(clip)
+def describe(clip: Clip, row: dict) -> dict:
+    """What the JSON beside a sample says: labels in seconds and samples, history, licence.
+
+    row: the clip's row in a partition (clips.store.to_row).
+    """
+    kept = {key: row[key] for key in CLIP_SCHEMA.names if key not in ("audio", "scores", "ops")}
     return {
-        **{key: value for key, value in row.items() if key not in ("audio", "scores", "ops")},
+        **kept,
         "ops": [{"name": op.name, "params": op.read()} for op in clip.ops],
         "scores": clip.score,
         "rate": RATE,
@@ -342,13 +359,6 @@ def _tar(samples: Iterable[_Sample]) -> bytes:
                 entry.size, entry.mode = len(data), 0o644
                 tar.addfile(entry, io.BytesIO(data))
     return buffer.getvalue()
-
-
-def _parquet(clips: Iterable[Clip]) -> bytes:
-    rows = _Rows(PARQUET_SCHEMA)
-    for clip in clips:
-        rows.add({**to_row(clip), "frames": frame_labels(clip)})
-    return rows.close()
 
 
 def _feature_row(clip: Clip) -> FeatureRow:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from clips import BadInput
 from pipelines.stage import DATA
@@ -50,7 +51,8 @@ def publish(export: Path, address: str) -> tuple[int, int]:
         sent = there = 0
         for folder in _SHARDS:
             target = f"{root}/{folder}"
-            files.makedirs(target, exist_ok=True)
+            if isinstance(files, LocalFileSystem):  # S3 has no folders, and a bucket is not ours
+                files.makedirs(target, exist_ok=True)
             found = files.find(target, detail=True)
             sizes = {name.rsplit("/", 1)[-1]: entry["size"] for name, entry in found.items()}
             for path in sorted((export / folder).glob("*")):
@@ -61,7 +63,7 @@ def publish(export: Path, address: str) -> tuple[int, int]:
                     sent += 1
         for name in _ABOUT:
             files.put_file(str(export / name), f"{root}/{name}")
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # every kind of storage has errors of its own
         raise BadInput(
             f"cannot be written ({error})",
             where=address,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clips import BadManifest, Clip, Segment, VisemillError, read_audio, to_grid
+from clips import SILENCE, BadManifest, Clip, Segment, VisemillError, read_audio, to_grid
 from clips.segment import RATE
 from pipelines.recordings import Recording, read_folder, read_speakers
 from pipelines.stage import DATA
@@ -42,6 +42,12 @@ class TruthClip:
         for segment in self.unknown:
             known &= (times < segment.start) | (times >= segment.end)
         return known
+
+    @property
+    def speech_seconds(self) -> float:
+        """Seconds whose label is known and no silence."""
+        spoken = [phone for phone in self.clip.phones if phone.label != SILENCE]
+        return sum(phone.samples for phone in spoken) / RATE
 
 
 def read_truth(folder: Path, inventory: Inventory, rules: Rules | None = None) -> list[TruthClip]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from align.acoustic import FRAME, acoustic_features, load_model
+from align.acoustic import BANDS, FRAME, acoustic_features, load_model
 from align.sounds import STATE_COUNT, number_of, state_of
 from align.training import (
     AcousticNet,
@@ -24,6 +24,7 @@ from align.training import (
     train,
 )
 from clips import BadInput, Clip, EngineMissing, Segment, to_grid
+from lipsync.frame_file import FrameFile
 
 SMALL = AcousticParams(epochs=2, batch=4, frames=100, channels=16, adapt_steps=3)
 
@@ -102,6 +103,14 @@ def test_training_learns_and_is_the_same_twice(speech, model):
     assert losses[-1] < losses[0]
     assert again.to_bytes() == model.to_bytes()
     assert train(speech, SMALL, 2).digest != model.digest
+
+
+def test_frames_in_a_file_give_the_same_model(speech, model):
+    order = "SIL AA S IY M AA SIL N IY S AA SIL".split()
+    clips = (tones([(p, 1600 + 80 * n) for n, p in enumerate(order)], k) for k in range(6))
+    filed = collect(clips, FrameFile(BANDS, np.float16))
+    assert filed.minutes == speech.minutes
+    assert train(filed, SMALL, 1).to_bytes() == model.to_bytes()
 
 
 def test_random_numbers_of_others_are_left_alone(speech):

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from hypothesis import given, settings
@@ -83,6 +84,18 @@ def test_a_stream_in_pieces_of_10_ms_predicts_what_the_whole_file_does():
     pieces = [stream.push(piece) for piece in np.split(audio, len(audio) // 160)]
     streamed = np.concatenate([*pieces, stream.finish()])
     np.testing.assert_allclose(streamed, model.predict(audio), atol=1e-5)
+
+
+def test_a_graph_with_other_names_streams_too(tmp_path):
+    graph = onnx.load(SHIPPED_MODEL)
+    for node in graph.graph.node:
+        node.input[:] = ["weights" if name == "w1" else name for name in node.input]
+    next(a for a in graph.graph.initializer if a.name == "w1").name = "weights"
+    onnx.save(graph, tmp_path / "other.onnx")
+    streams = [Model.load(path).stream() for path in (SHIPPED_MODEL, tmp_path / "other.onnx")]
+    for piece in np.split(noise(8000), 50):
+        one, other = (stream.push(piece) for stream in streams)
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_two_streams_of_one_model_do_not_mix(model):

@@ -254,7 +254,7 @@ def test_a_folder_with_someone_elses_textgrids_is_left_alone(folder, spoken, tmp
         ("", "has no column utt, speaker, audio, text"),
         ("utt\tspeaker\taudio\n", "has no column text"),
         ("utt\tspeaker\taudio\ttext\n", "holds no recordings"),
-        (b"\xff\xfe\x00", "cannot be read"),
+        (b"\xff\xfe\x00", "has no column utt"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_is_one_clear_error(tmp_path, manifest, message):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import torch
 from clips import BadManifest
 from lipsync.export import save_cherry
 from lipsync.model import CherryNet
+from pipelines.evaluate import titles
 from pipelines.evaluate_command import add_arguments, run
 
 
@@ -51,6 +54,27 @@ def test_models_stand_beside_each_other_by_condition_and_group(truth, capsys):
     assert one["intervals_95"]["frame_accuracy"][0] <= one["frame_accuracy"]
     table = capsys.readouterr().out
     assert table.count("one.pt") == table.count("two.pt") == len(one["by_condition"]) + 6
+
+
+def test_folders_of_the_same_name_have_figures_of_their_own(truth, tmp_path_factory, capsys):
+    other = tmp_path_factory.mktemp("other") / truth.name
+    shutil.copytree(truth, other)
+    out = truth / "figures.json"
+    model = truth / "one.pt"
+    words = ["--truth", truth, other, "--model", model, "--filter", "--json", out]
+    assert visemill_evaluate(*words) == 0
+    found = json.loads(out.read_text())
+    assert list(found) == sorted(f"{path.parent.name}/{path.name}" for path in (truth, other))
+    for models in found.values():
+        raw, steady = models["one.pt"], models["one.pt --filter"]
+        assert steady["changes_per_second"] <= raw["changes_per_second"]
+    assert "one.pt --filter" in capsys.readouterr().out
+
+
+def test_titles_are_as_short_as_can_be():
+    paths = [Path("/a/b/x"), Path("/c/b/x"), Path("/c/y"), Path("z")]
+    assert titles(paths) == ["a/b/x", "c/b/x", "y", "z"]
+    assert titles([]) == []
 
 
 def test_a_table_of_speakers_that_cannot_be_read_is_named(truth):

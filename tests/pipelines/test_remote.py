@@ -11,11 +11,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import dvc.api as dvc_api
 import numpy as np
 import pytest
 import yaml
 
-from clips import from_flac
+from clips import BadInput, from_flac
 from pipelines.publish_command import publish
 from tests.pipelines.test_export import make_project
 
@@ -118,6 +119,10 @@ def test_a_fresh_clone_pulls_what_was_pushed_and_runs_only_what_changed(
     assert files(one / "datasets/export") == files(repository / "datasets/export")
     assert not (one / "datasets/visemes").exists(), "only what was asked for came"
 
+    manifest = "datasets/export/manifest.parquet"
+    with dvc_api.open(manifest, repo=str(two), mode="rb") as file:
+        assert file.read() == (repository / manifest).read_bytes()
+    assert not (two / manifest).exists(), "it was read from the remote"
     assert "ran " not in dvc("repro", "--pull", cwd=two), "nothing changed, nothing ran"
     params = (two / "params.yaml").read_text().replace("licences: []", "licences: [MIT]")
     (two / "params.yaml").write_text(params)
@@ -140,3 +145,9 @@ def test_the_documents_example_trains_from_an_address(server, repository):
     sample = samples["s-train"]
     assert len(from_flac(sample["flac"])) == 48000
     assert len(np.load(io.BytesIO(sample["npy"]))) == 298
+
+
+@pytest.mark.parametrize("address", ["s3://no-such-bucket/clips", "nothing://x", "/proc/none"])
+def test_an_address_that_cannot_be_written_is_named(server, repository, address):
+    with pytest.raises(BadInput, match="cannot be written"):
+        publish(repository / "datasets/export", address)

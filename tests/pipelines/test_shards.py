@@ -50,9 +50,9 @@ def add_clips(*clips) -> None:
 def test_clips_that_are_approved_later_go_into_new_shards(project):
     run_all()
     before, held = shards(), holders()
-    for round_, clip in enumerate(("m-more", "b-more", "z-more")):
+    for clip in ("m-more", "b-more"):
         assert main(["freeze"]) == 0
-        add_clips(make_clip(clip, 1.0 + round_ / 10))
+        add_clips(make_clip(clip))
         run_all()
         after = shards()
         assert before.items() < after.items(), "every old file is there, byte for byte"
@@ -79,6 +79,7 @@ def test_a_decision_published_by_the_command_touches_no_old_shard(project):
 
 
 def test_freezing_by_itself_changes_nothing(project):
+    add_clips(make_clip("z-last"))  # train is complete after valid and test
     run_all()
     before = {p: p.read_bytes() for p in EXPORT.rglob("*") if p.is_file()}
     main(["freeze"])
