@@ -162,6 +162,7 @@ def draw(plan: dict, sweep: dict, args: argparse.Namespace) -> None:
     right.set_xlabel("workers")
     right.set_ylabel("hours")
     right.set_xticks(counts, [str(count) for count in counts])
+    right.set_yticks([50, 100, 200, 400], ["50", "100", "200", "400"])
     right.minorticks_off()
     right.legend(frameon=False)
     for axes in (left, right):

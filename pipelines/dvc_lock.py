@@ -2,7 +2,7 @@
 
 DVC removes its own locks of processes that are no more. But it writes its table of readers and
 writers (`.dvc/tmp/rwlock`) in place: killed in that moment it leaves half a table, and then refuses
-to start (once in 105 kills, benchmarks/kills.py).
+to start (once in 176 kills, benchmarks/kills.py).
 """
 
 from __future__ import annotations
