@@ -196,7 +196,7 @@ def test_every_archive_that_can_be_fetched_has_its_address_and_mirror():
     for name, corpus in read_corpora(CORPORA).items():
         assert bool(corpus.archives) == bool(corpus.addresses), name
         if corpus.layout:
-            assert corpus.mirror
+            assert bool(corpus.mirror) != bool(corpus.packages)
             assert corpus.home.startswith("http")
 
 
