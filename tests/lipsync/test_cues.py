@@ -49,7 +49,9 @@ def test_a_bad_line_is_named_with_its_file_and_number(tmp_path, line, message):
 def test_a_json_file_that_is_no_track_is_named(tmp_path, text):
     path = tmp_path / "bad.json"
     path.write_text(text)
-    with pytest.raises(BadLabels, match=r"bad\.json(:1)?: (is|cannot be read as) (not a track|no JSON object|JSON)"):
+    with pytest.raises(
+        BadLabels, match=r"bad\.json(:1)?: (is|cannot be read as) (not a track|no JSON object|JSON)"
+    ):
         read_json(path)
 
 
