@@ -54,8 +54,10 @@ def read_weights(path: str | Path) -> io.BytesIO:
                 raise ValueError(f"it has a part {name!r}")
             if name.endswith("/data.pkl"):
                 _check_pickle(content)
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, LookupError, NotImplementedError,
-            RuntimeError, zlib.error) as error:  # fmt: skip
+    except (
+        zipfile.BadZipFile, OSError, EOFError, ValueError, LookupError, zlib.error,
+        RuntimeError,  # zipfile's own, for a password and for a packing or version that it lacks
+    ) as error:  # fmt: skip
         raise BadModel(
             f"cannot be read as weights ({error})", where=str(path), remedy=_REMEDY
         ) from error
