@@ -35,8 +35,8 @@ STRETCHES = (0.8, 1.25)
 """How much slower than the voice's own tempo, drawn on a logarithmic scale."""
 
 PITCHES = (0.88, 1.14)
-"""How much higher than the voice's own pitch, drawn on a logarithmic scale. An octave is 2; diphones
-moved further sound strained."""
+"""How much higher than the voice's own pitch, drawn on a logarithmic scale; diphones that
+are moved further sound strained."""
 
 PEAK = 0.5
 """Every clip's loudest sample: the voices' own levels lie 20 dB apart, and some clip."""
@@ -44,7 +44,7 @@ PEAK = 0.5
 _TIMEOUT = 60.0  # seconds for one utterance, which takes 0.4, in Russian 1.1
 
 # No voice is loaded at the start: which one it is depends on what is installed, and the Indian
-# voices take over what another leaves behind. `fread` keeps the text data: it is never read as code.
+# voices take over what another leaves behind. What `fread` reads stays data, never code.
 _START = "(define (voice_visemill) nil)\n(set! voice_default 'voice_visemill)\n"
 _BEFORE = """
 (Parameter.set 'Int_Method 'Simple)
@@ -225,8 +225,13 @@ def _read_phones(printed: str, length: int, voice: Voice, text: str) -> list[tup
     table = _read_table()["phones"][_of(voice.name)["phones"]]
     named: list[Segment] = []
     at = 0
-    for name, seconds in re.findall(r"^phone (\S+) ([0-9.]+)$", printed, re.MULTILINE):
-        end = min(length, round(float(seconds) * RATE))
+    ends = re.findall(r"^phone (\S+) ([0-9.]+)$", printed, re.MULTILINE)
+    scale = float(RATE)
+    if ends and not _of(voice.name)["varied"]:
+        # Pieces of recordings overlap where they are joined: 26 ms are lost in 4 s of Russian.
+        scale = length / float(ends[-1][1])
+    for name, seconds in ends:
+        end = min(length, round(float(seconds) * scale))
         if name not in table:
             raise EngineFailed(
                 f"{voice.name} spoke the phone {name!r}, which is not known",
@@ -269,7 +274,7 @@ def _encode(text: str, encoding: str) -> bytes:
 
 def _voice(name: str) -> Voice:
     of = _of(name)
-    attribution = f"{Festival.attribution}, {of['attribution']}"
+    attribution = f"{Festival.attribution}, voice {name} ({of['holder']})"
     return Voice(
         name, f"festival:{of['speaker']}", of["language"], of["sex"], of["licence"], attribution
     )
