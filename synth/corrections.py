@@ -9,7 +9,7 @@ after; `visemill timing` measures them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -98,13 +98,29 @@ def move_releases(phones: Sequence[Segment], engine: str) -> tuple[Segment, ...]
     >>> [(p.label, p.end) for p in move_releases(phones, "espeak")]
     [('M', 740), ('AA', 3000)]
     """
-    releases, beginnings = RELEASES.get(engine, {}), BEGINNINGS.get(engine, {})
+    return move_edges(phones, RELEASES.get(engine, {}), BEGINNINGS.get(engine, {}))
+
+
+def move_edges(
+    phones: Sequence[Segment], releases: Mapping[str, float], beginnings: Mapping[str, float]
+) -> tuple[Segment, ...]:
+    """The phones with the edges of consonants moved by a share of the consonant.
+
+    releases, beginnings: the share that the vowel after it, or before it, gets, by consonant. Below
+    0 the consonant gets it, from a vowel half of its own length at most.
+
+    >>> phones = [Segment("AA", 0, 1000), Segment("M", 1000, 2000), Segment("AA", 2000, 2400)]
+    >>> [p.end for p in move_edges(phones, {"M": -0.3}, {"M": 0.1})]
+    [1100, 2200, 2400]
+    """
     edges = [phone.end for phone in phones]
     for n, (before, after) in enumerate(pairwise(phones)):
         if after.label in VOWELS:
-            edges[n] -= round(before.samples * releases.get(before.label, 0.0))
+            move = -round(before.samples * releases.get(before.label, 0.0))
+            edges[n] += min(move, after.samples // 2)
         elif before.label in VOWELS:
-            edges[n] += round(after.samples * beginnings.get(after.label, 0.0))
+            move = round(after.samples * beginnings.get(after.label, 0.0))
+            edges[n] += max(move, -(before.samples // 2))
     starts = [phone.start for phone in phones[:1]] + edges[:-1]
     return tuple(replace(p, start=s, end=e) for p, s, e in zip(phones, starts, edges))
 

@@ -25,6 +25,7 @@ import soxr
 import yaml
 
 from clips import RATE, SILENCE, BadText, Clip, EngineFailed, Segment, merge_equal
+from synth.corrections import move_edges
 from synth.engine import Engine, Prompt, Voice, base_language, draw_silences, frame_speech
 from synth.ipa import parts_of
 from synth.text import clean_text
@@ -135,6 +136,8 @@ class Festival(Engine):
         audio, phones, _ = frame_speech(
             audio, [segment for segment, _ in sounds], params.lead, params.trail
         )
+        if self._corrected:
+            phones = move_edges(phones, **_read_table()["edges"][_of(voice.name)["speaker"]])
         signs = iter([ipa for segment, ipa in sounds if segment.label != SILENCE])
         ipa = tuple("" if phone.label == SILENCE else next(signs) for phone in phones)
         return self.make_clip(
