@@ -99,7 +99,7 @@ class Festival(Engine):
     name = "festival"
     licence = "MIT-Festival"  # of the program; each voice has its own
     attribution = "synthesized by Festival (University of Edinburgh)"
-    install_line = "sudo apt-get install festival and voices: see docs/engines.md"
+    install_line = "sudo apt-get install festival festvox-italp16k   (more voices: docs/engines.md)"
     setting_names = frozenset({"corrections"})
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
