@@ -265,6 +265,8 @@ def _read_phones(printed: str, length: int, voice: Voice, text: str) -> list[tup
 
 def _encode(text: str, encoding: str) -> bytes:
     """The text as the voice reads it. Raises BadText for a letter that it does not know."""
+    # The Indian voices read a letter with a dot below as the plain one, and crash at the dot.
+    text = text.replace("\N{DEVANAGARI SIGN NUKTA}", "")
     try:
         return text.encode(encoding)
     except UnicodeEncodeError as error:

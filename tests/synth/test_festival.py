@@ -9,6 +9,7 @@ import numpy as np
 import parselmouth
 import pytest
 
+from align.landmarks import find_landmarks
 from clips import SILENCE, BadText, EngineFailed, EngineMissing
 from clips.arpabet import ARPABET
 from synth import Prompt, Voice, festival, find_engine
@@ -17,6 +18,7 @@ from synth.festival import FestivalParams, _of, _read_phones, _read_table, phone
 from synth.ipa import parts_of
 from tests.synth.conformance import EngineConformance
 
+ROOT = Path(__file__).parents[2]
 ENGINE = find_engine("festival")
 VOICES = _read_table()["voices"]
 PLAIN = FestivalParams(1.0, 1.0, 1, 1600, 1600)
@@ -111,6 +113,12 @@ def test_text_is_never_read_as_code(tmp_path):
     assert sounds[0] == sounds[1]
 
 
+@pytest.mark.parametrize("name", ["hindi_NSK_diphone", "marathi_NSK_diphone"])
+def test_a_dot_below_a_letter_is_read_over(name):
+    dotted, plain = say(name, "पेड़."), say(name, "पेड.")
+    assert dotted.ipa == plain.ipa and dotted.text == "पेड़."
+
+
 @needs_festival
 def test_the_start_file_of_the_user_is_not_read(tmp_path, monkeypatch):
     (tmp_path / ".festivalrc").write_text("(exit 3)")
@@ -172,6 +180,20 @@ def test_stretch_and_pitch_are_obeyed(name):
         tones.append(float(np.median(track[track > 0])))
     assert lengths[1] / lengths[0] == pytest.approx(1.2 / 0.9, rel=0.05)
     assert tones[1] / tones[0] == pytest.approx(1.15 / 0.9, rel=0.1)
+
+
+def test_the_table_of_edges_brings_labels_nearer_to_the_sound():
+    voice = the_voice("czech_krb")
+    lines = ROOT / "datasets" / "prompts" / "sentences" / f"{voice.language}.txt"
+    texts = lines.read_text("utf-8").split("\n")[:16]
+    lags: dict[bool, list[float]] = {True: [], False: []}
+    for corrected, found in lags.items():
+        engine = find_engine("festival", {"corrections": corrected})
+        for text in filter(None, texts):
+            clip = engine.speak(Prompt("p", text, voice.language), voice, PLAIN, "x")
+            found += [landmark.lag for landmark in find_landmarks(clip.audio, clip.phones)]
+    near = {corrected: np.mean(np.abs(found) <= 25) for corrected, found in lags.items()}
+    assert near[True] > near[False] + 0.01 and near[True] > 0.85
 
 
 class TestFestival(EngineConformance):
