@@ -146,11 +146,11 @@ def titles(paths: Sequence[Path]) -> list[str]:
 
 def measure_held_out(model: Model, corpus) -> Tally:
     """The tally of a model over the clips of a feature corpus."""
-    counts = []
+    counts = Tally()
     for first, last in zip(corpus.offsets[:-1], corpus.offsets[1:], strict=True):
         shown = frame_classes(model.predict_features(with_deltas(corpus.mel[first:last])))
-        counts.append(tally(corpus.visemes[first:last].astype(int), shown))
-    return total(counts)
+        counts += tally(corpus.visemes[first:last].astype(int), shown)
+    return counts
 
 
 GROUPS = {
