@@ -5,7 +5,16 @@ import os
 import pytest
 
 from clips import BadInput, BadManifest, BadParams, VisemillError
-from clips.files import LONGEST_LINE, MOST_YAML, parse_json, read_lines, read_text, read_yaml
+from clips.files import (
+    AGAIN,
+    LONGEST_LINE,
+    MOST_YAML,
+    parse_json,
+    read_json,
+    read_lines,
+    read_text,
+    read_yaml,
+)
 
 
 def written(tmp_path, data: bytes):
@@ -55,6 +64,17 @@ def test_json_that_is_none_is_one_kind_of_error(text):
 def test_json_that_is_good_is_read():
     assert parse_json('{"a": [1, 1e3, "\\ud83d\\ude00", null]}') == {"a": [1, 1e3, "😀", None]}
     assert parse_json(b"[true]") == [True]
+
+
+def test_a_json_file_is_read_or_its_fault_is_named(tmp_path):
+    path = tmp_path / "a.json"
+    for text, words in [(None, "cannot be read"), ("{", "is no JSON"), ("[1]", "holds no dict")]:
+        if text:
+            path.write_text(text)
+        with pytest.raises(BadInput, match=words) as caught:
+            read_json(path, dict)
+        assert caught.value.where == str(path) and caught.value.remedy == AGAIN
+    assert read_json(path, list) == [1]
 
 
 @pytest.mark.parametrize(
