@@ -5,6 +5,7 @@ import os
 import pytest
 
 from clips import BadInput, BadManifest, BadParams, VisemillError
+from clips.errors import writing
 from clips.files import (
     AGAIN,
     LONGEST_LINE,
@@ -105,3 +106,11 @@ def test_messages_do_not_steer_the_terminal_and_do_not_fill_it():
     assert shown.startswith("a\\x00b: \\x1b]0;x\\x07\\u202e \\ud800\n")
     assert len(shown) < 2100
     assert shown.encode()
+
+
+def test_what_cannot_be_written_is_an_error_for_a_person(tmp_path):
+    target = tmp_path / "nowhere" / "a.tsv"
+    reason = r"a\.tsv: cannot be written \(No such file"
+    with pytest.raises(BadInput, match=reason) as caught, writing(target):
+        target.write_text("a")
+    assert "-o" in caught.value.remedy
