@@ -33,14 +33,13 @@ import pyarrow.parquet as pq
 from clips import BadInput, BadParams, Clip
 from clips.segment import RATE
 from clips.splits import plain_words
-from clips.store import CLIP_SCHEMA, read_rows, to_row
+from clips.store import CLIP_SCHEMA, read_rows, replacing, to_row
 from lipsync.dataset import FeatureRow, write_feature_table
 from lipsync.features import mel
 from pipelines.card import write_card
 from pipelines.curves import curves_table
 from pipelines.executors import add_share_arguments
 from pipelines.params import load_params
-from pipelines.parquet_join import join
 from pipelines.reviews import as_decided
 from pipelines.runner import SideFile, Task, run_partitions
 from pipelines.shards import frozen_shards, shard_name, short
@@ -384,7 +383,14 @@ def _cherry_row(clip: Clip) -> dict:
 
 
 def _merge(parts: list[Path], path: Path, schema: pa.Schema) -> None:
-    join(parts, path, schema)
+    with (
+        replacing(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        for part in parts:
+            with pq.ParquetFile(part) as file:
+                for group in range(file.num_row_groups):
+                    writer.write_table(file.read_row_group(group))
     for part in parts:
         part.unlink()
 
