@@ -14,8 +14,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
 from itertools import pairwise
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -27,11 +29,12 @@ from align.acoustic import BANDS, DILATIONS, FRAME, SCALE, AcousticModel, acoust
 from align.refine import HOP, change_features, refine
 from align.sounds import FRICATIVES, SOUNDS, STATE_COUNT, STATES, STOPS, sound_of
 from align.spectrum import HIGHEST, LOWEST, to_mel
-from clips import BadInput, Clip, draw_stream
+from clips import BadInput, Clip, draw_stream, replacing
 
 _DB = math.log(10.0) / 10.0  # natural logarithm of a power, in dB
 _TAIL = 40  # frames of reverberation (200 ms)
 _BURST_DB = 8.0  # a burst is a rise of at least this much above 700 Hz
+_BLOCK = 100_000  # frames that are hashed at once
 _RELEASE = 160  # samples after the burst that stay with a stop before a fricative
 
 
@@ -80,6 +83,9 @@ class Store(Protocol):
     def append(self, rows: np.ndarray) -> None:
         """Adds frames, shape (any, 40)."""
 
+    def __getitem__(self, wanted: slice) -> np.ndarray:
+        """Some frames, shape (any, 40)."""
+
     def gather(self, places: np.ndarray) -> np.ndarray:
         """The frames at `places` (sequences, length), each sequence rising by 0 or 1."""
 
@@ -99,6 +105,15 @@ class Speech:
     def minutes(self) -> float:
         """How much speech this is."""
         return len(self.mel) * FRAME / 16_000 / 60
+
+    def digest(self) -> bytes:
+        """A hash of all frames, states and clips."""
+        state = blake2b(digest_size=16)
+        for first in range(0, len(self.mel), _BLOCK):
+            state.update(np.ascontiguousarray(self.mel[first : first + _BLOCK]))
+        for array in (self.states, np.asarray(self.offsets, np.int64)):
+            state.update(np.ascontiguousarray(array))
+        return state.digest()
 
 
 def collect(clips: Iterable[Clip], store: Store | None = None) -> Speech:
@@ -340,17 +355,26 @@ def train(
     params: AcousticParams,
     seed: int,
     on_epoch: Callable[[int, float], None] | None = None,
+    checkpoints: Path | None = None,
 ) -> AcousticModel:
     """A model trained on `speech`, on a GPU if there is one.
 
-    on_epoch: told the number of each epoch and its mean loss. The same speech, parameters, seed
-    and number of threads give the same weights on a CPU.
+    on_epoch: told the number of each epoch and its mean loss. checkpoints: a folder that keeps the
+    last epoch, in a file whose name tells speech, parameters and seed; a run that finds its file
+    goes on from there. The same speech, parameters, seed and number of threads give the same
+    weights on a CPU, also when a run was stopped. Raises BadInput if the file is damaged.
     """
+    checkpoint = None
+    if checkpoints is not None:
+        about = repr((asdict(params), seed, torch.__version__)).encode()
+        name = blake2b(about + speech.digest(), digest_size=16).hexdigest()
+        checkpoint = checkpoints / f"{name}.pt"
     with _seeded(seed, "train") as rng:
         network = AcousticNet(params.channels, params.dropout).to(rng.device)
         steps = max(1, len(speech.mel) // (params.batch * params.frames))
         sources = [(_Source(speech, rng.device), params.batch)]
-        _fit(network, sources, params.epochs, steps, params.learning_rate, params, rng, on_epoch)
+        top = params.learning_rate
+        _fit(network, sources, params.epochs, steps, top, params, rng, on_epoch, checkpoint)
     counts = np.bincount(speech.states, minlength=STATE_COUNT)
     return model_of(network, counts / counts.sum())
 
@@ -367,7 +391,7 @@ def adapt(
         network = network_of(model).to(rng.device)
         half = params.batch // 4  # two halves: 16 sequences are enough for a small corpus
         sources = [(_Source(s, rng.device), max(1, half)) for s in (own, synthetic)]
-        _fit(network, sources, 1, params.adapt_steps, params.adapt_rate, params, rng, None)
+        _fit(network, sources, 1, params.adapt_steps, params.adapt_rate, params, rng)
     return model_of(network, model.prior)
 
 
@@ -381,14 +405,20 @@ def _seeded(seed: int, purpose: str) -> Iterator[torch.Generator]:
         yield torch.Generator(device).manual_seed(number)
 
 
-def _fit(network, sources, epochs, steps, top, params, rng, on_epoch) -> None:
+def _fit(network, sources, epochs, steps, top, params, rng, on_epoch=None, checkpoint=None) -> None:
     """Trains in place for epochs · steps batches, each drawn from (source, count) pairs."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=top, weight_decay=params.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, top, total_steps=epochs * steps, pct_start=0.2
     )
     network.train()
+    changing = {"network": network, "optimizer": optimizer, "schedule": schedule}
+    means = _restore(checkpoint, changing, rng) if checkpoint and checkpoint.exists() else []
     for epoch in range(epochs):
+        if epoch < len(means):  # done before this run
+            if on_epoch:
+                on_epoch(epoch, means[epoch])
+            continue
         losses = 0.0
         for _ in range(steps):
             parts = [source.draw(count, params.frames, rng) for source, count in sources]
@@ -403,5 +433,38 @@ def _fit(network, sources, epochs, steps, top, params, rng, on_epoch) -> None:
             optimizer.step()
             schedule.step()
             losses += loss.item()
+        means.append(losses / steps)
+        if checkpoint:
+            _save(checkpoint, changing, rng, means)
         if on_epoch:
-            on_epoch(epoch, losses / steps)
+            on_epoch(epoch, means[-1])
+
+
+def _save(path: Path, changing: dict, rng: torch.Generator, means: list[float]) -> None:
+    """Writes what training changes: weights, optimizer, schedule, random numbers, mean losses."""
+    state = {name: part.state_dict() for name, part in changing.items()}
+    state |= {"means": means, "rng": rng.get_state(), "torch": torch.get_rng_state()}
+    if rng.device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(rng.device)
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
+
+
+def _restore(path: Path, changing: dict, rng: torch.Generator) -> list[float]:
+    """Puts back what `_save` has written, and returns the mean losses of the epochs done."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises nearly anything on a damaged file
+        reason = (str(error).splitlines() or ["?"])[0]
+        raise BadInput(
+            f"cannot be read as a checkpoint ({reason})",
+            where=str(path),
+            remedy="delete it to train from the start",
+        ) from error
+    for name, part in changing.items():
+        part.load_state_dict(state[name])
+    rng.set_state(state["rng"])
+    torch.set_rng_state(state["torch"])
+    if rng.device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], rng.device)
+    return state["means"]

@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--base", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--row", nargs="+", action="append", default=[], metavar="NAME CHANGE")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.work.mkdir(parents=True, exist_ok=True)

@@ -112,7 +112,7 @@ def our_epochs(corpus: Corpus, params: ours.TrainParams, device: torch.device) -
     optimizer = torch.optim.AdamW(model.parameters(), fused=device.type == "cuda")
     run = ours._Run(model, optimizer, params, "")
     for epoch in range(params.epochs):
-        row = ours._one_epoch(run, sampler, epoch)
+        row = ours._one_epoch(run, sampler, epoch, ours.Team())
         yield round(row["frames_per_second"] * row["seconds"])
 
 

@@ -14,6 +14,9 @@ VisemillError
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 _LONGEST = 2000
 _STEERING = re.compile(
@@ -51,6 +54,19 @@ def _rebuild(kind, what, where, remedy):
 
 class BadInput(VisemillError):
     """Something a user gave us is wrong."""
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """What goes wrong while a file that a user asked for is written becomes BadInput."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(
+            f"cannot be written ({error.strerror})",
+            where=str(path),
+            remedy="give another place with -o",
+        ) from error
 
 
 class BadAudio(BadInput):

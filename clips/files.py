@@ -12,11 +12,16 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import yaml
 
 from clips.errors import BadInput, BadParams
+
+T = TypeVar("T")
+
+AGAIN = "delete it and run its stage again"
+"""What mends a damaged file of the project's own."""
 
 MOST_BYTES = 16 << 20
 """The largest text that is read whole: labels, cues, decisions. Parsed it takes up to 50 times as
@@ -96,6 +101,21 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from error
     if _HALF.search(text if isinstance(text, str) else text.decode(errors="replace")):
         json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def read_json(path: str | Path, kind: type[T], *, remedy: str = AGAIN) -> T:
+    """What a JSON file of the project's own says: a `kind` (dict or list).
+
+    Raises BadInput that names the file if it is missing, damaged or says something else.
+    """
+    try:
+        value = parse_json(read_text(path))
+    except (BadInput, ValueError) as error:
+        what = error.what if isinstance(error, BadInput) else f"is no JSON ({error})"
+        raise BadInput(what, where=str(path), remedy=remedy) from error
+    if not isinstance(value, kind):
+        raise BadInput(f"holds no {kind.__name__}", where=str(path), remedy=remedy)
     return value
 
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from clips import BadInput, VisemillError, read_audio
+from clips.errors import writing
 from lipsync.features import HOP, RATE
 from lipsync.infer import OWN_MODEL, CueStream, Model, cues, usual_model
 from lipsync.steady import Steady, steady_classes
@@ -192,15 +193,9 @@ def _targets(sources: list[Path], output: Path | None, suffix: str) -> list[Path
 
 def save_text(target: Path, text: str) -> None:
     """Writes a file and the folders above it. Raises BadInput that names it if that fails."""
-    try:
+    with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise BadInput(
-            f"cannot be written ({error.strerror})",
-            where=str(target),
-            remedy="give another place with -o",
-        ) from error
 
 
 def _fps(text: str) -> float:

@@ -35,6 +35,7 @@ SCHEMA = pa.schema(
     metadata={"visemill": "features-1", "rate": "16000", "hop": "160", "bands": str(BANDS)},
 )
 _ROWS = 512  # clips in a row group
+_READ = 64  # clips that are read at once
 _BLOCK = 100_000  # frames that are hashed at once
 _AGAIN = "make the feature table again"
 
@@ -164,9 +165,7 @@ def _checked(
 ) -> Iterator[tuple[FeatureRow, np.ndarray, np.ndarray]]:
     seen: dict[str, str] = {}
     for path in paths:
-        for table_row in _read(path):
-            if table_row["split"] != split:
-                continue
+        for table_row in _read(path, split):
             row = _from_row(table_row, path)
             if row.clip_id in seen:
                 raise BadFeatures(
@@ -178,9 +177,11 @@ def _checked(
             yield row, *_check(row, path)
 
 
-def _read(path: str) -> Iterable[dict]:
+def _read(path: str, split: str) -> Iterator[dict]:
+    """The rows of one split. What Arrow reads with threads and into buffers of its own stays with
+    the process: hundreds of tables took 50 MiB more than a few (benchmarks/evaluate_memory.py)."""
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, memory_map=True) as file:
             found = file.schema_arrow
             at = {name: found.get_all_field_indices(name) for name in SCHEMA.names}
             missing = [
@@ -192,8 +193,10 @@ def _read(path: str) -> Iterable[dict]:
                 raise BadFeatures(
                     f"lacks the columns {', '.join(sorted(missing))}", where=path, remedy=_AGAIN
                 )
-            for batch in file.iter_batches(batch_size=_ROWS, columns=SCHEMA.names):
-                yield from batch.to_pylist()
+            for batch in file.iter_batches(_READ, columns=SCHEMA.names, use_threads=False):
+                for number, of_row in enumerate(batch["split"].to_pylist()):
+                    if of_row == split:
+                        yield batch.slice(number, 1).to_pylist()[0]
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = (str(error).splitlines() or ["?"])[0]
         raise BadFeatures(

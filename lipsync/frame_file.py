@@ -54,6 +54,6 @@ class FrameFile:
         return np.frombuffer(data, self.dtype).reshape(-1, self.width)
 
     def gather(self, places: np.ndarray) -> np.ndarray:
-        """The rows at `places`, shape (sequences, length), each sequence rising by 0 or 1: shape
-        (sequences, length, width)."""
+        """The rows at `places`, shape (sequences, length), of which the first is a sequence's
+        lowest and the last its highest: shape (sequences, length, width)."""
         return np.stack([self[int(row[0]) : int(row[-1]) + 1][row - row[0]] for row in places])

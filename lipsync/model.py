@@ -22,6 +22,22 @@ LOOKAHEAD = 3
 _NORM, _GRU1, _GRU2, _OUT = 1, 4, 7, 9  # places in `net` that hold weights
 
 
+class Dropout(nn.Dropout):
+    """nn.Dropout that draws a byte for a number: on a CPU an eighth of the work.
+
+    There p counts in steps of 1/256.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x (any shape) with a share p of its numbers 0 and the others raised, while it trains."""
+        if not self.training or x.device.type != "cpu":
+            return super().forward(x)
+        dropped = round(256 * self.p)
+        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= dropped
+        return x * kept * (256 / (256 - dropped))
+
+
 class CherryNet(nn.Module):
     """Features (batch, frames, 26) to logits (batch, frames, 12); a stream when given its state.
 
@@ -33,9 +49,9 @@ class CherryNet(nn.Module):
         super().__init__()
         places: list[nn.Module] = [nn.Identity() for _ in range(_OUT + 1)]
         places[_NORM] = nn.BatchNorm1d(FEATURES)
-        places[_GRU1 - 1] = nn.Dropout(dropout)
+        places[_GRU1 - 1] = Dropout(dropout)
         places[_GRU1] = nn.GRU(FEATURES, HIDDEN, batch_first=True)
-        places[_GRU2 - 1] = nn.Dropout(dropout)
+        places[_GRU2 - 1] = Dropout(dropout)
         places[_GRU2] = nn.GRU(HIDDEN, HIDDEN, batch_first=True)
         places[_OUT] = nn.Linear(HIDDEN, OUTPUTS)
         self.net = nn.ModuleList(places)

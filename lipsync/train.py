@@ -56,7 +56,7 @@ IGNORED = -100
 
 _SPREADS = (
     "gain_db", "tilt_db", "band_db", "noise_tilt_db", "noise_flutter_db", "tract", "contrast",
-    "masked_bands", "masked_frames", "soften", "patience",
+    "tempo", "masked_bands", "masked_frames", "soften", "patience",
 )  # fmt: skip
 
 
@@ -71,8 +71,9 @@ class TrainParams:
     bands, as tilt_db; noise_flutter_db: how much that noise varies from frame to frame. tract:
     standard deviation of the logarithm of the vocal tract's length, per sequence (0.1: a third of
     the sequences sound over 10 % longer or shorter). contrast: likewise of the spectral contrast
-    around each frame's mean. masked_bands, masked_frames: the most bands in a row, and frames in a
-    row, that the noise takes per sequence (SpecAugment: Park et al. 2019). soften: a target is the
+    around each frame's mean. tempo: likewise of how fast it is spoken; not with `carry`.
+    masked_bands, masked_frames: the most bands in a row, and frames in a row, that the noise takes
+    per sequence (SpecAugment: Park et al. 2019). soften: a target is the
     mean of the labels this many frames to either side. carry: the chance that a sequence goes on
     where the one before it ended, with the state of the network: clips follow each other without
     a gap then, and no sequence is padded. patience: it ends after this many epochs without a
@@ -97,6 +98,7 @@ class TrainParams:
     noise_flutter_db: float = 0.0
     tract: float = 0.0
     contrast: float = 0.0
+    tempo: float = 0.0
     masked_bands: int = 0
     masked_frames: int = 0
     soften: int = 0
@@ -123,6 +125,8 @@ class TrainParams:
             wrong = "balance must be in 0..1"
         elif not 0 <= self.carry <= 1:
             wrong = "carry must be in 0..1"
+        elif self.carry and self.tempo:
+            wrong = "only one of carry and tempo can be more than 0"
         elif self.noise_low_db > self.noise_high_db:
             wrong = "noise_low_db must not be above noise_high_db"
         elif self.device not in ("auto", "cpu", "cuda"):
@@ -168,21 +172,37 @@ class Frames:
     def __len__(self) -> int:
         return len(self.mel)
 
-    def cut(self, clip: torch.Tensor, start: torch.Tensor, length: int) -> Sequences:
+    def cut(
+        self,
+        clip: torch.Tensor,
+        start: torch.Tensor,
+        length: int,
+        tempo: torch.Tensor | None = None,
+    ) -> Sequences:
         """Sequences of `length` frames of the given clips, from the given frames on. What lies
-        outside the clip does not count."""
+        outside the clip does not count. tempo: how many times as fast each is spoken (batch,);
+        bands are read between two frames then, labels from the nearest."""
         steps = torch.arange(-BEFORE, length + AFTER, device=self.device)
-        places = start[:, None] + steps
+        moved = steps if tempo is None else steps * tempo[:, None]
+        places = start[:, None] + moved.floor().long()
         inside = (places >= self.first[clip, None]) & (places < self.end[clip, None])
         places = places.clamp(0, len(self) - 1)
         inner = slice(BEFORE, -AFTER)
-        named = self.labels[(places[:, inner] - LOOKAHEAD).clamp_min(0)].long()
-        counts = inside[:, inner] & (steps[inner] >= LOOKAHEAD)
-        if isinstance(self.mel, FrameFile):
-            mel = torch.from_numpy(self.mel.gather(places.numpy()))
+        if tempo is None:
+            mel, at = self._bands(places), places[:, inner] - LOOKAHEAD
         else:
-            mel = self.mel[places]
+            both = torch.stack([places, torch.minimum(places + 1, self.end[clip, None] - 1)], 2)
+            before, after = self._bands(both.flatten(1)).unflatten(1, (-1, 2)).unbind(2)
+            mel = torch.lerp(before, after, (moved - moved.floor())[..., None])
+            at = start[:, None] + ((steps[inner] - LOOKAHEAD) * tempo[:, None]).round().long()
+        named = self.labels[at.clamp(0, len(self) - 1)].long()
+        counts = inside[:, inner] & (steps[inner] >= LOOKAHEAD)
         return mel, inside, torch.where(counts, named, IGNORED)
+
+    def _bands(self, places: torch.Tensor) -> torch.Tensor:
+        if isinstance(self.mel, FrameFile):
+            return torch.from_numpy(self.mel.gather(places.numpy()))
+        return self.mel[places]
 
     def read(self, places: torch.Tensor) -> Sequences:
         """Sequences of the frames at `places` (batch, length + 3), all of which count."""
@@ -224,7 +244,11 @@ class Sampler:
     def sequences(self, rng: torch.Generator, rows: slice) -> Iterator[Sequences]:
         """The sequences of an epoch, a batch at a time; of each batch those in `rows`."""
         for clip, start in self.epoch(rng):
-            yield self.frames.cut(clip[rows], start[rows], self.params.frames)
+            tempo = None
+            if self.params.tempo:
+                drawn = torch.randn(len(clip), generator=rng, device=clip.device)
+                tempo = (self.params.tempo * drawn).exp().clamp(0.5, 2.0)[rows]
+            yield self.frames.cut(clip[rows], start[rows], self.params.frames, tempo)
 
 
 class Stream:

@@ -55,7 +55,7 @@ def read_weights(path: str | Path) -> io.BytesIO:
             if name.endswith("/data.pkl"):
                 _check_pickle(content)
     except (
-        zipfile.BadZipFile, OSError, EOFError, ValueError, LookupError, zlib.error,
+        zipfile.BadZipFile, OSError, EOFError, ValueError, zlib.error,
         RuntimeError,  # zipfile's own, for a password and for a packing or version that it lacks
     ) as error:  # fmt: skip
         raise BadModel(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def run() -> None:
 
     torch.set_num_threads(THREADS)
     params = load_params("acoustic", AcousticParams)
-    frames = FrameFile(BANDS, np.float16, WORK / "acoustic")
+    folder = WORK / "acoustic"
+    frames = FrameFile(BANDS, np.float16, folder)
     speech = collect(training_clips(share_of(params.hours)), frames)
     print(f"acoustic: {speech.minutes:.1f} min to train on")
     with tqdm(total=params.epochs, desc="acoustic", unit="epoch", mininterval=1.0) as bar:
@@ -40,7 +42,8 @@ def run() -> None:
             bar.set_postfix_str(f"loss {loss:.3f}")
             bar.update()
 
-        train(speech, params, seed(), on_epoch).save(MODEL)
+        train(speech, params, seed(), on_epoch, folder).save(MODEL)
+    shutil.rmtree(folder, ignore_errors=True)  # the checkpoints of this run and of stopped ones
 
 
 def training_clips(share: float = 1.0) -> Iterator[Clip]:

@@ -37,6 +37,7 @@ from clips import (
     to_grid,
     write_textgrid,
 )
+from clips.errors import writing
 from pipelines.align import align_all, judge, require
 from pipelines.aligners import ready_aligner
 from pipelines.executors import in_processes, workers
@@ -212,15 +213,13 @@ def save(out: Path, outcome: Outcome) -> None:
     if _name_fault(outcome.row.utt):
         return
     path = out / f"{outcome.row.utt}.TextGrid"
-    try:
+    with writing(path):
         if outcome.reason:
             path.unlink(missing_ok=True)
             return
         tiers = {"words": outcome.words, "phones": outcome.phones}
         with replacing(path) as temporary:
             write_textgrid(temporary, tiers, outcome.samples)
-    except OSError as error:
-        raise _unwritable(path, error) from error
 
 
 def write_table(out: Path, outcomes: Sequence[Outcome]) -> None:
@@ -243,11 +242,8 @@ def write_table(out: Path, outcomes: Sequence[Outcome]) -> None:
             *(_number(outcome.scores.get(name)) for name in SCORES),
         ]
         lines.append("\t".join(" ".join(cell.split()) for cell in cells))
-    try:
-        with replacing(out / TABLE) as temporary:
-            temporary.write_text("\n".join(lines) + "\n", "utf-8", newline="\n")
-    except OSError as error:
-        raise _unwritable(out / TABLE, error) from error
+    with writing(out / TABLE), replacing(out / TABLE) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", "utf-8", newline="\n")
 
 
 def summary(outcomes: Sequence[Outcome], out: Path) -> str:
@@ -395,11 +391,3 @@ def _number(value: float | None) -> str:
 def _phrase(reason: str) -> str:
     """A reason without what differs from recording to recording, for counting."""
     return re.sub(r"\d+(\.\d+)?", "…", re.split(r" \(|: ", reason)[0])
-
-
-def _unwritable(path: Path, error: OSError) -> BadInput:
-    return BadInput(
-        f"cannot be written ({error.strerror})",
-        where=str(path),
-        remedy="free some space, or name another folder with -o",
-    )

@@ -38,6 +38,7 @@ from clips import (
     to_grid,
 )
 from clips.arpabet import ARPABET
+from clips.errors import writing
 from clips.segment import SILENCE, Segment
 from clips.store import read_rows
 from pipelines.augment import AugmentParams
@@ -113,14 +114,8 @@ def run(args: argparse.Namespace) -> int:
         versions += chain_versions(parent, others, args.chain)
     else:
         versions += transform_versions(parent, others, args.transforms or _alone())
-    try:
+    with writing(args.output):
         write_page(args.output, versions)
-    except OSError as error:
-        raise BadInput(
-            f"cannot be written ({error.strerror})",
-            where=str(args.output),
-            remedy="give another place with -o",
-        ) from error
     return 0
 
 

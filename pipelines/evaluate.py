@@ -20,6 +20,7 @@ import numpy as np
 
 from clips import from_flac
 from clips.audio import to_flac
+from clips.files import read_json
 from clips.segment import RATE, Segment
 from clips.store import read_rows
 from lipsync.dataset import load_feature_tables
@@ -103,10 +104,10 @@ def run() -> None:
     PLOTS.mkdir(exist_ok=True)
     shown = next((counts for name, counts in tallies.items() if "visemill" in name), Tally())
     _write_confusion(PLOTS / "confusion.csv", shown)
-    history = json.loads((MODELS / "history.json").read_text())
+    history = read_json(MODELS / "history.json", list)
     shutil.rmtree(EVALUATION, ignore_errors=True)
     EVALUATION.mkdir(parents=True)
-    data = json.loads((DATA / "export" / "dataset.json").read_text("utf-8"))
+    data = read_json(DATA / "export" / "dataset.json", dict)
     card = model_card(data, load_value("train"), metrics)
     (EVALUATION / "model-card.md").write_text(card, encoding="utf-8")
     _draw(tallies, history, example_of(models["visemill"]))
@@ -146,11 +147,11 @@ def titles(paths: Sequence[Path]) -> list[str]:
 
 def measure_held_out(model: Model, corpus) -> Tally:
     """The tally of a model over the clips of a feature corpus."""
-    counts = []
+    counts = Tally()
     for first, last in zip(corpus.offsets[:-1], corpus.offsets[1:], strict=True):
         shown = frame_classes(model.predict_features(with_deltas(corpus.mel[first:last])))
-        counts.append(tally(corpus.visemes[first:last].astype(int), shown))
-    return total(counts)
+        counts += tally(corpus.visemes[first:last].astype(int), shown)
+    return counts
 
 
 GROUPS = {

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clips import BadInput, BadParams, Segment, read_audio
+from clips.errors import writing
 from lipsync.infer import Model, usual_model
 from pipelines.params import FILE, load_params
 from pipelines.preview.film import write_gif, write_mp4
@@ -83,19 +84,13 @@ def run(args: argparse.Namespace) -> int:
     if args.model or not tracks:
         path = args.model or usual_model()
         tracks.append(model_track(Model.load(path), audio, path.stem))
-    try:
+    with writing(args.output):
         if suffix == ".html":
             write_page(args.output, audio, tracks, phones, args.fps, title=args.audio.name)
         elif suffix == ".mp4":
             write_mp4(args.output, Scene(audio, tracks, phones, args.fps, FILM), audio)
         else:
             write_gif(args.output, Scene(audio, tracks, phones, args.fps, SMALL))
-    except OSError as error:
-        raise BadInput(
-            f"cannot be written ({error.strerror})",
-            where=str(args.output),
-            remedy="give another place with -o",
-        ) from error
     return 0
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 import soundfile
 
 from clips import from_flac, replacing
+from clips.files import read_json
 from clips.segment import RATE
 from pipelines.reject_examples import Example, examples_of
 from pipelines.run_summary import EXPORT, changes, remember, summarise
@@ -59,7 +59,7 @@ def write_report(path: Path = REPORT) -> Path:
     made, before = remember(now)
     page = _PAGE.read_text("utf-8")
     metrics_file = Path("metrics", "evaluate.json")
-    metrics = json.loads(metrics_file.read_text("utf-8")) if metrics_file.exists() else {}
+    metrics = read_json(metrics_file, dict) if metrics_file.exists() else {}
     parts = {
         "made": _when(made),
         "tiles": _tiles(now, metrics),
@@ -227,7 +227,7 @@ def _speakers(speakers: Mapping[str, dict]) -> Markup:
 
 
 def _licences() -> Markup:
-    card = json.loads((EXPORT / "dataset.json").read_text("utf-8"))
+    card = read_json(EXPORT / "dataset.json", dict)
     rows = [
         (name, count, "; ".join(card["attributions"][name]))
         for name, count in card["licences"].items()
@@ -298,7 +298,7 @@ def _example_of_model() -> Markup:
     about = EVALUATION / "example.json"
     if not about.exists():
         return Markup("")
-    clip = json.loads(about.read_text("utf-8"))
+    clip = read_json(about, dict)
     audio = from_flac((EVALUATION / "example.flac").read_bytes())
     form = "<h3>One clip that it never saw</h3><p>“{}” <code>{}</code></p>{}{}"
     picture = _picture(EVALUATION / "example.png")

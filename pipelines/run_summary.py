@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from clips import replacing
+from clips.files import read_json
 from clips.segment import RATE
 from clips.store import REJECTS, read_rows
 from pipelines.params import FILE
@@ -92,7 +93,7 @@ def remember(summary: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
     Returns when the run was, and what is kept of the run before it (None for the first run).
     """
     kept = sorted(RUNS.glob("run-*.json"))
-    known = [(path, json.loads(path.read_text("utf-8"))) for path in kept[-2:]]
+    known = [(path, read_json(path, dict, remedy="delete it")) for path in kept[-2:]]
     same = bool(known) and known[-1][1]["summary"] == json.loads(json.dumps(summary))
     if same:
         made = known[-1][1]["made"]
@@ -197,7 +198,7 @@ def _seconds_of(tier: str) -> dict[str, float]:
 
 def _metrics() -> dict[str, Any]:
     path = Path("metrics", "evaluate.json")
-    return flat(json.loads(path.read_text("utf-8"))) if path.exists() else {}
+    return flat(read_json(path, dict)) if path.exists() else {}
 
 
 def _rounded(entry: dict[str, float]) -> dict[str, float]:

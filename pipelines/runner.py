@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from clips import Clip, Reject, VisemillError, write_rejects
 from clips.errors import BadInput
+from clips.files import parse_json
 from clips.store import CLIP_SCHEMA, REJECTS, read_rows, to_row, write_table
 from clips.store import REJECT_SCHEMA as _REJECT_SCHEMA
 from pipelines.executors import Share, execute, own_share
@@ -259,11 +260,11 @@ def _settle(folder: Path) -> None:
 
 
 def _read_done(folder: Path) -> dict | None:
-    """The counts of a finished partition; None if it is not finished or lacks some of its bytes."""
+    """The counts of a finished partition; None if it is unfinished or damaged, to be made anew."""
     try:
-        done = json.loads((folder / _DONE).read_text())
+        done = parse_json((folder / _DONE).read_bytes())
         whole = all((folder / n).stat().st_size == size for n, size in done["files"].items())
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, LookupError, TypeError):
         return None
     return done if whole else None
 
@@ -278,7 +279,7 @@ def _assemble(out: Path, parts: list[tuple[Path, str]]) -> None:
         shutil.rmtree(left, ignore_errors=True)
     new.mkdir(parents=True)
     for folder, _ in parts:
-        for file in json.loads((folder / _DONE).read_text())["files"]:
+        for file in parse_json((folder / _DONE).read_bytes())["files"]:
             (new / file).parent.mkdir(parents=True, exist_ok=True)
             try:
                 os.link(folder / file, new / file)

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from clips import BadManifest, replacing
+from clips.files import parse_json, read_lines
 from clips.store import read_rows
 from pipelines.stage import DATA
 
@@ -38,10 +39,11 @@ def frozen_shards(path: Path = FROZEN) -> dict[tuple[str, str], dict[str, list[s
     Raises BadManifest that names the line.
     """
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    for number, line in enumerate(lines, 1):
+    for number, line in read_lines(path) if path.exists() else ():
+        if line == "":  # after the last
+            continue
         try:
-            row = json.loads(line)
+            row = parse_json(line)
             _, rest = row["shard"].split("-", 1)
             source, partition, _ = rest.rsplit("-", 2)
             samples = [str(sample) for sample in row["samples"]]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clips import replacing
+from clips.files import read_json
 
 RUNS = Path(".runs")
 """What the report knows of this run and of earlier ones; delete it at any time."""
@@ -48,5 +49,5 @@ def write_times(stage: str) -> None:
 
 def read_times() -> dict[str, dict[str, Any]]:
     """The last times of each stage, in the order in which they ended."""
-    found = {path.stem: json.loads(path.read_text()) for path in TIMES.glob("*.json")}
+    found = {path.stem: read_json(path, dict) for path in TIMES.glob("*.json")}
     return dict(sorted(found.items(), key=lambda item: item[1]["ended"]))

@@ -12,7 +12,7 @@ from pipelines.params import load_params
 from pipelines.runner import WORK
 from pipelines.stage import DATA, exit_with, seed
 
-THREADS = 2
+THREADS = 1
 """Threads of training on a CPU: always the same, since their number changes the last bits."""
 
 MODELS = Path("models")

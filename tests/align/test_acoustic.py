@@ -105,11 +105,44 @@ def test_training_learns_and_is_the_same_twice(speech, model):
     assert train(speech, SMALL, 2).digest != model.digest
 
 
+def test_a_run_that_was_stopped_goes_on_to_the_same_model(speech, tmp_path):
+    class Killed(Exception):
+        pass
+
+    def stop(epoch, loss):
+        if epoch == 1:
+            raise Killed
+
+    params, epochs, straight = replace(SMALL, epochs=4), [], []
+    with pytest.raises(Killed):
+        train(speech, params, 1, stop, tmp_path)
+    resumed = train(speech, params, 1, lambda *row: epochs.append(row), tmp_path)
+    undisturbed = train(speech, params, 1, lambda *row: straight.append(row))
+    assert resumed.to_bytes() == undisturbed.to_bytes()
+    assert epochs == straight
+
+
+def test_a_checkpoint_of_another_run_is_not_used_and_a_damaged_one_named(speech, model, tmp_path):
+    louder = replace(speech, mel=speech.mel + 1)
+    for other, params, seed in (
+        (speech, SMALL, 2), (speech, replace(SMALL, tract=0.2), 1), (louder, SMALL, 1)
+    ):  # fmt: skip
+        train(other, params, seed, checkpoints=tmp_path)
+    assert train(speech, SMALL, 1, checkpoints=tmp_path).to_bytes() == model.to_bytes()
+    files = list(tmp_path.iterdir())
+    assert len(files) == 4
+    for file in files:
+        file.write_bytes(b"half a file")
+    with pytest.raises(BadInput, match="cannot be read as a checkpoint"):
+        train(speech, SMALL, 1, checkpoints=tmp_path)
+
+
 def test_frames_in_a_file_give_the_same_model(speech, model):
     order = "SIL AA S IY M AA SIL N IY S AA SIL".split()
     clips = (tones([(p, 1600 + 80 * n) for n, p in enumerate(order)], k) for k in range(6))
     filed = collect(clips, FrameFile(BANDS, np.float16))
     assert filed.minutes == speech.minutes
+    assert filed.digest() == speech.digest()
     assert train(filed, SMALL, 1).to_bytes() == model.to_bytes()
 
 

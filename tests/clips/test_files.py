@@ -5,7 +5,17 @@ import os
 import pytest
 
 from clips import BadInput, BadManifest, BadParams, VisemillError
-from clips.files import LONGEST_LINE, MOST_YAML, parse_json, read_lines, read_text, read_yaml
+from clips.errors import writing
+from clips.files import (
+    AGAIN,
+    LONGEST_LINE,
+    MOST_YAML,
+    parse_json,
+    read_json,
+    read_lines,
+    read_text,
+    read_yaml,
+)
 
 
 def written(tmp_path, data: bytes):
@@ -57,6 +67,17 @@ def test_json_that_is_good_is_read():
     assert parse_json(b"[true]") == [True]
 
 
+def test_a_json_file_is_read_or_its_fault_is_named(tmp_path):
+    path = tmp_path / "a.json"
+    for text, words in [(None, "cannot be read"), ("{", "is no JSON"), ("[1]", "holds no dict")]:
+        if text:
+            path.write_text(text)
+        with pytest.raises(BadInput, match=words) as caught:
+            read_json(path, dict)
+        assert caught.value.where == str(path) and caught.value.remedy == AGAIN
+    assert read_json(path, list) == [1]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -85,3 +106,11 @@ def test_messages_do_not_steer_the_terminal_and_do_not_fill_it():
     assert shown.startswith("a\\x00b: \\x1b]0;x\\x07\\u202e \\ud800\n")
     assert len(shown) < 2100
     assert shown.encode()
+
+
+def test_what_cannot_be_written_is_an_error_for_a_person(tmp_path):
+    target = tmp_path / "nowhere" / "a.tsv"
+    reason = r"a\.tsv: cannot be written \(No such file"
+    with pytest.raises(BadInput, match=reason) as caught, writing(target):
+        target.write_text("a")
+    assert "-o" in caught.value.remedy

@@ -400,6 +400,17 @@ def test_what_is_cut_off_is_refused(tmp_path, make, share):
     refused(archive, "damaged, cut off or no archive")
 
 
+def test_a_sparse_file_whose_map_is_cut_off_is_refused(tmp_path):
+    header = tarfile.TarInfo("a")
+    header.type = tarfile.GNUTYPE_SPARSE
+    block = bytearray(header.tobuf(tarfile.GNU_FORMAT))
+    block[482], block[148:156] = 1, b" " * 8  # more of the map follows; the sum is of spaces
+    block[148:156] = b"%06o\0 " % sum(block)
+    archive = tmp_path / "x.tar"
+    archive.write_bytes(block)  # and nothing follows: tarfile raises an IndexError
+    refused(archive, "damaged, cut off or no archive")
+
+
 def test_a_flipped_byte_is_noticed(tmp_path):
     plain = tar_of(tmp_path / "plain", [("a", b"1" * 5000)], "w").read_bytes()
     packed = bytearray(gzip.compress(plain))

@@ -10,9 +10,11 @@ import pytest
 import soundfile
 import torch
 
-from clips import BadManifest
+from clips import BadInput, BadManifest
 from lipsync.export import save_cherry
+from lipsync.infer import SHIPPED_MODEL
 from lipsync.model import CherryNet
+from pipelines import evaluate
 from pipelines.evaluate import titles
 from pipelines.evaluate_command import add_arguments, run
 
@@ -54,6 +56,23 @@ def test_models_stand_beside_each_other_by_condition_and_group(truth, capsys):
     assert one["intervals_95"]["frame_accuracy"][0] <= one["frame_accuracy"]
     table = capsys.readouterr().out
     assert table.count("one.pt") == table.count("two.pt") == len(one["by_condition"]) + 6
+
+
+def test_the_stage_names_a_damaged_file(tmp_path, monkeypatch):
+    settings = Path("params.yaml").read_text()
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(settings)
+    Path("models").mkdir()
+    shutil.copyfile(SHIPPED_MODEL, "models/visemill.onnx")
+    history, data = Path("models/history.json"), Path("datasets/export/dataset.json")
+    history.write_text('[{"epoch": 0')
+    with pytest.raises(BadInput, match=r"history\.json: is no JSON"):
+        evaluate.run()
+    history.write_text("[]")
+    data.parent.mkdir(parents=True)
+    data.write_text("half")
+    with pytest.raises(BadInput, match=r"dataset\.json: is no JSON"):
+        evaluate.run()
 
 
 def test_folders_of_the_same_name_have_figures_of_their_own(truth, tmp_path_factory, capsys):

@@ -129,6 +129,27 @@ def test_times_of_stages_are_shown_and_are_no_change(run, monkeypatch):
     assert "first run that is remembered" in text
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "metrics/evaluate.json",
+        "datasets/export/dataset.json",
+        "reports/evaluation/example.json",
+        ".runs/run-000001.json",
+        ".runs/times/export.json",
+    ],
+)
+def test_a_damaged_file_is_named(run, name, capsys):
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('{"half": ')
+    if "evaluation" in name:
+        Path("metrics").mkdir()
+        Path("metrics/evaluate.json").write_text('{"held_out": {}, "truth": {}}')
+    assert main(["report"]) == 1
+    assert f"{name}: is no JSON" in capsys.readouterr().err
+
+
 def test_a_figure_that_is_new_or_gone_has_no_difference():
     before = {"made": {"speaker": {}}, "metrics": {"a": 1, "b": 2}}
     now = {"made": {"speaker": {}}, "metrics": {"b": 3, "c": [1]}}

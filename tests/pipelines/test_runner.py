@@ -177,6 +177,17 @@ def test_a_partition_that_lost_some_of_its_bytes_is_made_again():
     assert content("out") == before
 
 
+@pytest.mark.parametrize("text", ['{"rows": 1, "fil', "{}", "[]"])
+def test_a_partition_whose_note_is_damaged_is_made_again(text):
+    run()
+    before = content("out")
+    made()
+    next(Path(".work/test").glob("*/part-0002.parquet")).with_name("done.json").write_text(text)
+    assert run().reused == 3
+    assert made() == ["part-0002.parquet"]
+    assert content("out") == before
+
+
 def test_what_a_killed_run_left_beside_the_output_is_cleared_away():
     run()
     before = content("out")

@@ -133,10 +133,15 @@ def test_a_shard_ends_when_it_is_full(project, monkeypatch):
     assert len(holders()) == 12
 
 
-def test_a_broken_line_is_named(project):
+@pytest.mark.parametrize(
+    "line",
+    [b'{"shard": "train-espeak-0000-12345678", "samples": 3}', b"{", b"\xff", b"[" * 100_000],
+)
+def test_a_broken_line_is_named(project, line):
     FROZEN.parent.mkdir()
-    FROZEN.write_text('\n{"shard": "train-espeak-0000-12345678", "samples": 3}\n'.lstrip())
-    with pytest.raises(BadManifest, match=r"shards\.jsonl:1"):
+    good = b'{"shard": "train-espeak-0000-12345678", "samples": ["a"]}'
+    FROZEN.write_bytes(good + b"\n" + line + b"\n")
+    with pytest.raises(BadManifest, match=r"shards\.jsonl:2"):
         frozen_shards()
 
 
