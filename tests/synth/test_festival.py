@@ -12,7 +12,7 @@ import pytest
 from align.landmarks import find_landmarks
 from clips import SILENCE, BadText, EngineFailed, EngineMissing
 from clips.arpabet import ARPABET
-from synth import Prompt, Voice, festival, find_engine
+from synth import Engine, Prompt, Voice, festival, find_engine
 from synth.engine import base_language
 from synth.festival import FestivalParams, _of, _read_phones, _read_table, phones_of_voice
 from synth.ipa import parts_of
@@ -198,3 +198,8 @@ def test_the_table_of_edges_brings_labels_nearer_to_the_sound():
 
 class TestFestival(EngineConformance):
     name = "festival"
+
+    @pytest.fixture
+    def engine(self) -> Engine:
+        the_voice("ked_diphone")  # what every engine must do is asked of an English voice
+        return ENGINE
