@@ -40,8 +40,8 @@ PITCHES = (0.88, 1.14)
 are moved further sound strained."""
 
 PEAK = 0.5
-"""Every clip's loudest sample. The voices' own levels lie 8 dB apart, and the Italian ones overflow:
-so diphones are made softer first, each once, since those of one name share their sound."""
+"""Every clip's loudest sample. The voices' own levels lie 8 dB apart, and Italian ones overflow: so
+diphones are made softer first, each once, since those of one name share their sound."""
 
 _TIMEOUT = 60.0  # seconds for one utterance, which takes 0.4, in Russian 1.1
 

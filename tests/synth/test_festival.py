@@ -182,6 +182,11 @@ def test_stretch_and_pitch_are_obeyed(name):
     assert tones[1] / tones[0] == pytest.approx(1.15 / 0.9, rel=0.1)
 
 
+def test_loud_diphones_do_not_overflow():
+    clip = say("lp_diphone", "Perché la città è più bella? Mia nonna prepara un piatto.")
+    assert np.abs(np.diff(clip.audio)).max() < 0.6  # from one end of the scale to the other is 1
+
+
 def test_the_table_of_edges_brings_labels_nearer_to_the_sound():
     voice = the_voice("czech_krb")
     lines = ROOT / "datasets" / "prompts" / "sentences" / f"{voice.language}.txt"
