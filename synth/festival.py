@@ -36,8 +36,8 @@ STRETCHES = (0.8, 1.25)
 """How much slower than the voice's own tempo, drawn on a logarithmic scale."""
 
 PITCHES = (0.88, 1.14)
-"""How much higher than the voice's own pitch, drawn on a logarithmic scale; diphones that
-are moved further sound strained."""
+"""How much higher than the voice's own pitch, drawn on a logarithmic scale. Augmentation
+goes further."""
 
 PEAK = 0.5
 """Every clip's loudest sample. The voices' own levels lie 8 dB apart, and Italian ones overflow: so
