@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
+
+import pyarrow as pa
 
 from clips import BadParams, VisemillError
 from pipelines.params import FILE, load_value
@@ -28,6 +31,10 @@ def exit_with(main: Callable[[], None]) -> None:
 
     The stage runs under its own name, not as `__main__`: workers elsewhere import it by that.
     """
+    # Arrow's own memory pools keep what was freed, and grow with the number of tables read. Here,
+    # and in workers, the system's is used: `evaluate` takes 200 MiB of 9 hours instead of 260.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    pa.set_memory_pool(pa.system_memory_pool())
     module = sys.modules["__main__"].__spec__
     if main.__module__ == "__main__" and module:
         main = importlib.import_module(module.name).main
