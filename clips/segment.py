@@ -57,12 +57,15 @@ def find_faults(segments: Sequence[Segment], length: int, *, tiled: bool, name: 
     With `tiled`, they must cover the clip: first start 0, last end `length`, no gap, no overlap.
     Without, they must be in order, inside the clip and apart.
     """
-    faults = []
+    faults = [
+        f"{name}[{number}] {segment.label!r} has times that are not integer samples"
+        for number, segment in enumerate(segments)
+        if type(segment.start) is not int or type(segment.end) is not int
+    ]
+    if faults:  # and nothing else can be said
+        return faults
     for number, segment in enumerate(segments):
         here = f"{name}[{number}] {segment.label!r}"
-        if type(segment.start) is not int or type(segment.end) is not int:
-            faults.append(f"{here} has times that are not integer samples")
-            continue
         if not segment.label:
             faults.append(f"{here} has an empty label")
         if segment.end <= segment.start:

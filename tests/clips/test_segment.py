@@ -36,6 +36,10 @@ def test_a_tiling_has_no_faults(cuts):
         ([Segment("P", 5, 5), Segment("T", 5, 10)], "not after its start"),
         ([Segment("", 0, 10)], "empty label"),
         ([Segment("P", 0.0, 10)], "not integer samples"),
+        (
+            [Segment("P", 0, None), Segment("T", 5, 10)],
+            "phones[0] 'P' has times that are not integer",
+        ),
     ],
 )
 def test_every_fault_is_named_with_its_place(segments, fault):
