@@ -4,9 +4,9 @@
 
 For each folder: the share of 10 ms frames in which the mouths that follow from the aligner's
 phones, given the words, are those that follow from the hand labels. That is how true the labels are
-that a network learns from. Then each network's share and lip score, and those of the mean of all: what a
-teacher made of them could teach at best; and how many of the first network's wrong frames lie
-within 20 ms of a boundary.
+that a network learns from. Then each network's share and lip score, and those of the mean of all:
+what a teacher made of them could teach at best; and how many of the first network's wrong frames
+lie within 20 ms of a boundary.
 """
 
 from __future__ import annotations
