@@ -32,7 +32,7 @@ class Dropout(nn.Dropout):
         """x (any shape) with a share p of its numbers 0 and the others raised, while it trains."""
         if not self.training or x.device.type != "cpu":
             return super().forward(x)
-        dropped = round(256 * self.p)
+        dropped = min(255, round(256 * self.p))
         words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
         kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= dropped
         return x * kept * (256 / (256 - dropped))

@@ -32,7 +32,7 @@ def exit_with(main: Callable[[], None]) -> None:
     The stage runs under its own name, not as `__main__`: workers elsewhere import it by that.
     """
     # Arrow's own memory pools keep what was freed, and grow with the number of tables read. Here,
-    # and in workers, the system's is used: `evaluate` takes 200 MiB of 9 hours instead of 260.
+    # and in workers, the system's is used (docs/scale.md: what each stage holds).
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     pa.set_memory_pool(pa.system_memory_pool())
     module = sys.modules["__main__"].__spec__

@@ -107,7 +107,7 @@ def move_edges(
     """The phones with the edges of consonants moved by a share of the consonant.
 
     releases, beginnings: the share that the vowel after it, or before it, gets, by consonant. Below
-    0 the consonant gets it, from a vowel half of its own length at most.
+    0 the consonant gets it, from a vowel less than half of its own length: it never vanishes.
 
     >>> phones = [Segment("AA", 0, 1000), Segment("M", 1000, 2000), Segment("AA", 2000, 2400)]
     >>> [p.end for p in move_edges(phones, {"M": -0.3}, {"M": 0.1})]
@@ -117,10 +117,10 @@ def move_edges(
     for n, (before, after) in enumerate(pairwise(phones)):
         if after.label in VOWELS:
             move = -round(before.samples * releases.get(before.label, 0.0))
-            edges[n] += min(move, after.samples // 2)
+            edges[n] += min(move, (after.samples - 1) // 2)
         elif before.label in VOWELS:
             move = round(after.samples * beginnings.get(after.label, 0.0))
-            edges[n] += max(move, -(before.samples // 2))
+            edges[n] += max(move, -((before.samples - 1) // 2))
     starts = [phone.start for phone in phones[:1]] + edges[:-1]
     return tuple(replace(p, start=s, end=e) for p, s, e in zip(phones, starts, edges))
 

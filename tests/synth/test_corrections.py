@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import synth.espeak as espeak_module
 from clips import SILENCE, Segment, draw_stream, find_faults
 from synth import Prompt, find_engine, move_closures
-from synth.corrections import FRICATIVES, VOICELESS_STOPS
+from synth.corrections import FRICATIVES, VOICELESS_STOPS, move_edges
 
 MS = 16
 
@@ -143,3 +143,10 @@ def test_closures_of_real_clips_are_silent_after_the_correction_and_were_not_bef
 
 def test_the_sets_of_labels_do_not_meet():
     assert not VOICELESS_STOPS & FRICATIVES
+
+
+def test_a_vowel_between_two_consonants_that_take_of_it_stays():
+    phones = [Segment("M", 0, 1000), Segment("AA", 1000, 1010), Segment("M", 1010, 2000)]
+    moved = move_edges(phones, {"M": -0.9}, {"M": -0.9})
+    assert find_faults(moved, 2000, tiled=True, name="phones") == []
+    assert moved[1].samples == 2
