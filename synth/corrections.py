@@ -107,11 +107,11 @@ def move_edges(
     """The phones with the edges of consonants moved by a share of the consonant.
 
     releases, beginnings: the share that the vowel after it, or before it, gets, by consonant. Below
-    0 the consonant gets it, from a vowel less than half of its own length: it never vanishes.
+    0 the consonant gets it, from a vowel less than half of that vowel: it never vanishes.
 
     >>> phones = [Segment("AA", 0, 1000), Segment("M", 1000, 2000), Segment("AA", 2000, 2400)]
     >>> [p.end for p in move_edges(phones, {"M": -0.3}, {"M": 0.1})]
-    [1100, 2200, 2400]
+    [1100, 2199, 2400]
     """
     edges = [phone.end for phone in phones]
     for n, (before, after) in enumerate(pairwise(phones)):
