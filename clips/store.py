@@ -59,7 +59,8 @@ REJECT_SCHEMA = pa.schema([(f.name, pa.string()) for f in fields(Reject)])
 REJECTS = "rejects.parquet"
 """The name of the file of rejected clips in every directory of partitions."""
 
-_ROWS = 256  # clips in a row group: what a reader holds in memory at once
+_ROWS = 256  # clips in a row group
+_READ = 32  # clips that a reader holds in memory at once
 _MOST_BYTES = 512 << 20  # that a row group may claim: 256 clips of 30 s have less than half
 
 
@@ -141,12 +142,13 @@ def write_table(path: str | Path, rows: Iterable[dict], schema: pa.Schema) -> in
 def read_rows(
     path: str | Path, columns: list[str] | None = None, schema: pa.Schema | None = None
 ) -> Iterator[dict]:
-    """The rows of a Parquet file as dictionaries, a group at a time.
+    """The rows of a Parquet file as dictionaries, a few at a time.
 
     schema: columns that it must have, with their types. Raises BadInput that names the file.
     """
     with opened_table(path, schema) as file:
-        for batch in file.iter_batches(batch_size=_ROWS, columns=columns):
+        # Arrow's threads keep what they once took: memory would grow with the files that are read.
+        for batch in file.iter_batches(_READ, columns=columns, use_threads=False):
             yield from batch.to_pylist()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from align.measure import compare, total
-from clips import RATE, Segment, partitions_in, read_clips, read_rejects
+from clips import RATE, Op, Segment, partitions_in, read_rejects
 from clips.segment import cut
+from clips.store import read_rows
 from pipelines.stage import DATA
 from visemes.phonesets import read_label_file
 
@@ -17,15 +18,15 @@ def narrated_figures() -> dict[str, float]:
     labels = DATA / "narrated" / "labels"
     errors = []
     for path in partitions_in(DATA / "align" / "narrated"):
-        for clip in read_clips(path):
-            file = labels / f"{clip.clip_id.removeprefix('narrated-')}.tsv"
+        for row in read_rows(path, ["clip_id", "phones", "ops"]):
+            file = labels / f"{row['clip_id'].removeprefix('narrated-')}.tsv"
             if not file.exists():
                 continue
             lines = read_label_file(file)
             truth = [Segment(p, round(a * RATE), round(b * RATE)) for a, b, p in lines]
-            trimmed = next(op for op in clip.ops if op.name == "ingest").read()
+            trimmed = next(Op(**op) for op in row["ops"] if op["name"] == "ingest").read()
             inside = cut(truth, trimmed["start"], trimmed["end"])
-            errors.append(compare(inside, clip.phones))
+            errors.append(compare(inside, [Segment(**phone) for phone in row["phones"]]))
     if not errors:
         return {}
     whole = total(errors)

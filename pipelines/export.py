@@ -59,6 +59,7 @@ SHARD_SECONDS = 600.0
 """A shard ends with the clip that reaches this, so a long partition takes no more memory."""
 
 _GROUP = 64  # rows of a group in Parquet files
+_CHERRY_GROUP = 16  # of Cherry's, whose samples are float32: what its merging holds in memory
 
 MANIFEST_SCHEMA = pa.schema(
     [
@@ -174,7 +175,7 @@ def export_partition(task: Task, params: ExportParams) -> Iterator[dict | SideFi
     kept = _kept(source, name, frozen, params) if frozen else {}
     shards: dict[str, _Shard] = {}
     features: dict[str, list[FeatureRow]] = {"train": [], "valid": [], "test": []}
-    cherry, rows = _Rows(CHERRY_SCHEMA), []
+    cherry, rows = _Rows(CHERRY_SCHEMA, _CHERRY_GROUP), []
     for clip, basis in _approved(source, name, params):
         sample = _Sample.of(clip, basis)
         key = kept.get(short(sample.sha256), clip.split)
@@ -304,8 +305,9 @@ class _Shard:
 class _Rows:
     """A Parquet file in memory that grows by groups of rows."""
 
-    def __init__(self, schema: pa.Schema):
+    def __init__(self, schema: pa.Schema, rows_of_a_group: int = _GROUP):
         self.count = 0
+        self._most = rows_of_a_group
         self._schema = schema
         self._buffer = io.BytesIO()
         self._writer = pq.ParquetWriter(self._buffer, schema, compression="zstd")
@@ -314,7 +316,7 @@ class _Rows:
     def add(self, row: dict) -> None:
         self.count += 1
         self._group.append(row)
-        if len(self._group) == _GROUP:
+        if len(self._group) == self._most:
             self._flush()
 
     def close(self) -> bytes:
@@ -388,9 +390,9 @@ def _merge(parts: list[Path], path: Path, schema: pa.Schema) -> None:
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         for part in parts:
-            with pq.ParquetFile(part) as file:
+            with pq.ParquetFile(part, memory_map=True) as file:
                 for group in range(file.num_row_groups):
-                    writer.write_table(file.read_row_group(group))
+                    writer.write_table(file.read_row_group(group, use_threads=False))
     for part in parts:
         part.unlink()
 
