@@ -32,6 +32,7 @@ def ways_of(words, language):
 
 
 HABEN = word("haben", "HH/h", "AA/ɑː", "B/b", "AH/ə", "N/n")
+GEBENEN = word("gebenen", "G/ɡ", "EY/eː", "B/b", "AH/ə", "N/n", "AH/ə", "N/n")
 UND = word("und", "UH/ʊ", "N/n", "T/t")
 WIR = word("wir", "V/v", "IY/iː", "R/ɾ")
 HER = word("her", "HH/h", "ER/ɜː")
@@ -42,7 +43,9 @@ CAR = word("car", "K/k", "AA/ɑː", "R/ɹ")
 @pytest.mark.parametrize(
     ("words", "language", "said", "never"),
     [
-        ([HABEN], "de", {"h ɑ b ə n", "h ɑ b n", "h ɑ b m", "h ɑ m"}, {"h ɑ b ə", "ɑ b ə n"}),
+        ([HABEN], "de", {"h ɑ b ə n", "h ɑ b m", "h ɑ m"}, {"h ɑ b n", "h ɑ n", "h ɑ b ə m"}),
+        ([GEBENEN], "de", {"g e b m ə n", "g e m ə n", "g e b ə n ə n"}, {"g e n ə n"}),
+        ([HABEN], "nl", {"h ɑ b ə n", "h ɑ b n"}, {"h ɑ b m", "h ɑ m"}),
         ([UND], "de-AT", {"ʊ n t", "ʊ n"}, {"ʊ t", "n t"}),
         ([WIR], "de", {"v i r", "v i ʁ", "v i ə", "v i"}, {"v"}),
         ([HER], "en", {"h ɝ", "ɝ"}, {"h"}),
