@@ -40,6 +40,8 @@ STAGES = (
     "alone acoustic",
     "share align@recordings 'align recordings'",
     "share align@narrated 'align narrated'",
+    "alone relearn",
+    "share realign realign",
     "share augment augment",
     "share visemes visemes",
     "share triage triage",

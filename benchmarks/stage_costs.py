@@ -35,6 +35,8 @@ STAGES = {
     "acoustic": ("acoustic", "datasets/acoustic"),
     "align": ("align narrated", "datasets/align/narrated"),
     "align recordings": ("align recordings", "datasets/align/recordings"),
+    "relearn": ("relearn", "datasets/relearn"),
+    "realign": ("realign", "datasets/realign"),
     "augment": ("augment", "datasets/augment"),
     "visemes": ("visemes", "datasets/visemes"),
     "triage": ("triage", "datasets/triage"),

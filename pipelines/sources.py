@@ -10,21 +10,26 @@ from clips.store import partition_name, read_rows
 from pipelines.engines import listed_engines
 from pipelines.stage import DATA
 
-ALIGNED = ("recordings", "narrated")
-_OTHERS = {"transferred": DATA / "transfer", "augmented": DATA / "augment"}
+REALIGNED = DATA / "realign" / "recordings"
+"""Where the stage `realign` leaves people's recordings."""
+
+_FOLDERS = {
+    "transferred": DATA / "transfer",
+    "recordings": REALIGNED,
+    "narrated": DATA / "align" / "narrated",
+    "augmented": DATA / "augment",
+}
 
 
 def all_sources() -> tuple[str, ...]:
     """Every folder of labelled clips: from engines, from other people's labels, from the aligner,
     from augmentation."""
-    return (*listed_engines(), "transferred", *ALIGNED, "augmented")
+    return (*listed_engines(), *_FOLDERS)
 
 
 def source_folder(source: str) -> Path:
     """The folder of partitions of a source."""
-    if source in _OTHERS:
-        return _OTHERS[source]
-    return DATA / ("align" if source in ALIGNED else "synthesize") / source
+    return _FOLDERS.get(source) or DATA / "synthesize" / source
 
 
 def labelled_clips(source: str, name: str) -> Iterator[Clip]:

@@ -12,7 +12,18 @@ import soundfile
 import yaml
 
 from clips import draw_stream
-from pipelines import align, augment, export, ingest, inputs, transfer, triage, visemes
+from pipelines import (
+    align,
+    augment,
+    export,
+    ingest,
+    inputs,
+    realign,
+    relearn,
+    transfer,
+    triage,
+    visemes,
+)
 from synth import Prompt, find_engine
 from tests.pipelines.test_runner import content
 
@@ -64,6 +75,8 @@ def run_stages() -> None:
     ingest.run("recordings")
     transfer.run()
     align.run("recordings")
+    relearn.run()
+    realign.run()
     augment.run()
     visemes.run()
     triage.run()
@@ -85,12 +98,13 @@ def test_a_changed_recording_makes_one_partition_of_each_stage_again(project, ca
     record(2, "second")
     run_stages()
     counts = again(capsys.readouterr().err)
-    stages = ["ingest-recordings", "transfer", "align-recordings", "augment"]
+    stages = ["ingest-recordings", "transfer", "align-recordings", "realign", "augment"]
     stages += [f"{s}-{of}" for s in ("visemes", "triage") for of in ("recordings", "augmented")]
     assert {stage: counts[stage] for stage in stages} == dict.fromkeys(stages, 1)
     assert counts["export"] == 2  # the recordings of the partition, and their children
     gone_on = content("datasets")
-    for name in (".work", *(f"datasets/{n}" for n in ("ingest", "align", "augment", "export"))):
-        shutil.rmtree(name)
+    for name in ("ingest", "align", "realign", "augment", "export"):
+        shutil.rmtree(Path("datasets") / name)
+    shutil.rmtree(".work")
     run_stages()
     assert content("datasets") == gone_on

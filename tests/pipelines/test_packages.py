@@ -122,7 +122,7 @@ def test_the_command_gets_it_once_and_describes_the_folder(prompts, tmp_path, ca
 
 
 @needs_dpkg
-def test_the_texts_of_games_and_stamps_are_read(tmp_path):
+def test_the_texts_of_games_stamps_and_letters_are_read(tmp_path):
     scripts = "usr/share/games/fillets-ng/script/cave"
     sounds = "usr/share/games/fillets-ng/sound/cave/cs"
     dialogs = (
@@ -138,8 +138,17 @@ def test_the_texts_of_games_and_stamps_are_read(tmp_path):
         f"{stamps}/pear.txt": "A pear.\nda.utf8=En pære.\nde.utf8=Eine Birne.\n".encode(),
         f"{stamps}/pear_desc_da.ogg": b"sound",
     }
+    letters = "usr/share/klettres/pt_BR"
+    parts["klettres-data"] = {
+        f"{letters}/sounds.xml": (
+            '<sound name="BÃO" file="pt_BR/syllab/bao.ogg" />\n'
+            '<sound name="B" file="pt_BR/alpha/b.ogg" />\n'
+        ).encode(),
+        f"{letters}/syllab/bao.ogg": b"sound",
+    }
+    corpora = {"tuxpaint-stamps-default": "tuxpaint", "klettres-data": "klettres"}
     for name, files in parts.items():
-        corpus = "tuxpaint" if name.startswith("tux") else "fillets_cs"
+        corpus = corpora.get(name, "fillets_cs")
         unpack_package(build(tmp_path, name, files), made(tmp_path / corpus) / name)
     (one,) = read_folder(tmp_path / "fillets_cs", CORPORA)
     assert (one.utt, one.speaker, one.text, one.language) == (
@@ -151,6 +160,10 @@ def test_the_texts_of_games_and_stamps_are_read(tmp_path):
     (one,) = read_folder(tmp_path / "tuxpaint", CORPORA)
     assert (one.utt, one.text, one.language, one.audio.read_bytes()) == (
         "pear-da", "En pære.", "da", b"sound",
+    )  # fmt: skip
+    (one,) = read_folder(tmp_path / "klettres", CORPORA)
+    assert (one.utt, one.speaker, one.text, one.language) == (
+        "pt_BR-syllab-bao", "pt_BR", "BÃO", "pt",
     )  # fmt: skip
 
 

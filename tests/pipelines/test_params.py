@@ -77,6 +77,7 @@ def test_every_stage_reads_its_block_of_the_real_file(monkeypatch):
     from pipelines.ingest import IngestParams
     from pipelines.narrate import NarrateParams
     from pipelines.prompts import PromptsParams
+    from pipelines.relearn import RelearnParams
     from pipelines.splits import Splits
     from pipelines.synthesize import SynthesizeParams
     from pipelines.transfer import TransferParams
@@ -92,6 +93,7 @@ def test_every_stage_reads_its_block_of_the_real_file(monkeypatch):
         "ingest": IngestParams,
         "narrate": NarrateParams,
         "prompts": PromptsParams,
+        "relearn": RelearnParams,
         "run": RunParams,
         "splits": Splits,
         "synthesize": SynthesizeParams,

@@ -22,7 +22,7 @@ from tests.pipelines.test_export import make_project
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("visemes", "triage", "export")
-INPUTS = ("synthesize", "align", "augment", "transfer")
+INPUTS = ("synthesize", "realign", "augment", "transfer")
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def run(project) -> Path:
     ingested = Path("datasets/ingest/recordings")
     write_clips(ingested / partition_name(0), [make_clip("r-false", 1.5, text="as it was said")])
     reject = Reject("r-false", "align", "the text does not fit", "found: 0.1", ATTACK, "r")
-    write_rejects(source_folder("recordings") / "rejects.parquet", [reject])
+    write_rejects(Path("datasets/align/recordings") / "rejects.parquet", [reject])
     reject = Reject("e-silent", "synthesize", "the engine made no sound", "", "pa", "espeak")
     write_rejects(source_folder("espeak") / "rejects.parquet", [reject])
     run_all()

@@ -23,6 +23,8 @@ from pipelines import (
     inputs,
     narrate,
     prompts,
+    realign,
+    relearn,
     synthesize,
     train,
     transfer,
@@ -93,6 +95,8 @@ def run_stages() -> None:
     transfer.run()
     for corpus in ("recordings", "narrated"):
         align.run(corpus)
+    relearn.run()
+    realign.run()
     augment.run()
     visemes.run()
     triage.run()
@@ -165,7 +169,7 @@ def test_again_on_one_worker_every_data_artefact_has_the_same_bytes(inside):
 
     before = bytes_of()
     shutil.rmtree(".work")
-    for name in ("synthesize", "narrated", "ingest", "align", "augment", "visemes", "export"):
+    for name in ("synthesize", "narrated", "ingest", "align", "realign", "augment", "export"):
         shutil.rmtree(Path("datasets") / name)
     weights = Path("models/cherry.pt").read_bytes()
     run_stages()

@@ -1,0 +1,119 @@
+"""Stage `relearn`: the aligner's acoustic model once more, now with people's speech in it.
+
+The first model knows synthetic voices alone. It aligned the recordings well enough to learn from,
+and the same training on both kinds of speech gives a model that hears people better; the stage
+`realign` takes the times of the phones from it. Nobody's labels are used. Which texts are believed
+stays with the first model, on whose scores the limits lie: one that learned from a wrong text hears
+what it says. (docs/aligners.md has the figures.)
+
+With less speech than `least_minutes`, or with another aligner, there is no second model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from clips import RATE, Clip, partitions_in, unit_hash
+from clips.store import from_row, read_rows
+from pipelines.acoustic import share_of, training_clips
+from pipelines.params import load_params, load_value
+from pipelines.runner import WORK
+from pipelines.stage import DATA, exit_with, seed
+from pipelines.train import THREADS
+
+ALIGNED = DATA / "align" / "recordings"
+RELEARNED = DATA / "relearn" / "model.npz"
+"""The model that this stage trains; no file if there is too little to learn from."""
+
+
+@dataclass(frozen=True)
+class RelearnParams:
+    """The `relearn` block of params.yaml.
+
+    least_minutes: of aligned recordings, below which no model is trained. hours: of them, at
+    most; of more, clips are drawn by their ids. synthetic: hours of exact speech for each hour of
+    recordings. sure: the least confidence of a clip.
+    """
+
+    least_minutes: float = 30.0
+    hours: float = 6.0
+    synthetic: float = 0.5
+    sure: float = 0.5
+
+    def __post_init__(self) -> None:
+        if min(self.least_minutes, self.hours, self.synthetic, self.sure) < 0:
+            raise ValueError("no value may be below 0")
+
+
+def run() -> None:
+    """Writes datasets/relearn/model.npz, or leaves the folder empty."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # see pipelines.acoustic
+    params = load_params("relearn", RelearnParams)
+    shutil.rmtree(RELEARNED.parent, ignore_errors=True)
+    RELEARNED.parent.mkdir(parents=True)
+    hours = sum(row["samples"] for row in _rows(params, ["samples"])) / RATE / 3600
+    if load_value("align").get("aligner") != "neural" or 60 * hours < max(
+        params.least_minutes, 0.1
+    ):
+        print(f"relearn: {60 * hours:.1f} min of aligned recordings, the first model stays")
+        return
+    _train(params, hours)
+
+
+def _train(params: RelearnParams, hours: float) -> None:
+    import numpy as np
+    import torch
+    from tqdm import tqdm
+
+    from align.acoustic import BANDS
+    from align.training import AcousticParams, collect, train
+    from lipsync.frame_file import FrameFile
+
+    torch.set_num_threads(THREADS)
+    how = load_params("acoustic", AcousticParams)
+    folder = WORK / "relearn"
+    taken = min(hours, params.hours)
+    synthetic = training_clips(share_of(taken * params.synthetic))
+    people = people_clips(params, taken / hours)
+    speech = collect(chain(synthetic, people), FrameFile(BANDS, np.float16, folder))
+    print(f"relearn: {speech.minutes:.1f} min to train on, {60 * taken:.1f} of them people's")
+    with tqdm(total=how.epochs, desc="relearn", unit="epoch", mininterval=1.0) as bar:
+
+        def on_epoch(epoch: int, loss: float) -> None:
+            bar.set_postfix_str(f"loss {loss:.3f}")
+            bar.update()
+
+        train(speech, how, seed(), on_epoch, folder).save(RELEARNED)
+    shutil.rmtree(folder, ignore_errors=True)  # the checkpoints of this run and of stopped ones
+
+
+def people_clips(params: RelearnParams, share: float = 1.0) -> Iterator[Clip]:
+    """The aligned recordings to learn from, in order; of their ids, that share."""
+    for row in _rows(params):
+        if unit_hash(f"relearn {row['clip_id']}") < share:
+            yield from_row(row)
+
+
+def _rows(params: RelearnParams, columns: list[str] | None = None) -> Iterator[dict]:
+    """Rows of surely aligned recordings that are not held out. columns: those wanted; None: all."""
+    wanted = columns and [*columns, "split", "scores"]
+    for path in partitions_in(ALIGNED):
+        for row in read_rows(path, wanted):
+            scores = {score["name"]: score["value"] for score in row["scores"]}
+            if row["split"] in ("", "train") and scores.get("confidence", 0.0) >= params.sure:
+                yield row
+
+
+def main() -> None:
+    """Command line: `python -m pipelines.relearn`."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    run()
+
+
+if __name__ == "__main__":
+    exit_with(main)
