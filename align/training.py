@@ -1,4 +1,4 @@
-"""Training the acoustic model on speech whose phone times are known, and adapting it to a corpus.
+"""Training the acoustic model on speech whose phone times are known.
 
 Synthetic voices are few, clean and stamped by rules, so every sequence is changed at random before
 the network sees it: the vocal tract, the spectrum of the channel, the room, noise, and the level
@@ -40,16 +40,14 @@ _RELEASE = 160  # samples after the burst that stay with a stop before a fricati
 
 @dataclass(frozen=True, slots=True)
 class AcousticParams:
-    """The `acoustic` block of params.yaml: training from nothing, then adaptation.
+    """The `acoustic` block of params.yaml.
 
     frames: length of a training sequence (5 ms each). learning_rate: the top of the one-cycle
     schedule. tract, contrast: standard deviations of the logarithms of the vocal tract's length
     and of the spectral contrast. tilt_db, band_db, sound_db: standard deviations of the spectral
     slope, of a smooth bend of the channel, and of level and bend of each sound. snr_db: the range
-    of the noise under the loud frames. reverberant: share of sequences in a room.
-    adapt_steps, adapt_rate: batches (of half the size; half of each is the corpus's own) and top
-    learning rate of an adaptation. hours: the most speech that is learned from; of more, clips
-    are drawn.
+    of the noise under the loud frames. reverberant: share of sequences in a room. hours: the most
+    speech that is learned from; of more, clips are drawn.
     """
 
     epochs: int = 5
@@ -66,13 +64,11 @@ class AcousticParams:
     sound_db: float = 5.0
     snr_db: tuple[float, float] = (-5.0, 50.0)
     reverberant: float = 0.7
-    adapt_steps: int = 150
-    adapt_rate: float = 1e-3
     hours: float = 4.0
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.batch, self.channels, self.adapt_steps) < 1:
-            raise ValueError("epochs, batch, channels and adapt_steps must be at least 1")
+        if min(self.epochs, self.batch, self.channels) < 1:
+            raise ValueError("epochs, batch and channels must be at least 1")
         if self.frames < 2 or self.frames % 2:
             raise ValueError(f"frames is {self.frames}, not an even number")
 
@@ -372,27 +368,9 @@ def train(
     with _seeded(seed, "train") as rng:
         network = AcousticNet(params.channels, params.dropout).to(rng.device)
         steps = max(1, len(speech.mel) // (params.batch * params.frames))
-        sources = [(_Source(speech, rng.device), params.batch)]
-        top = params.learning_rate
-        _fit(network, sources, params.epochs, steps, top, params, rng, on_epoch, checkpoint)
+        _fit(network, _Source(speech, rng.device), steps, params, rng, on_epoch, checkpoint)
     counts = np.bincount(speech.states, minlength=STATE_COUNT)
     return model_of(network, counts / counts.sum())
-
-
-def adapt(
-    model: AcousticModel, own: Speech, synthetic: Speech, params: AcousticParams, seed: int
-) -> AcousticModel:
-    """The model after some steps on a corpus's own aligned speech, mixed with synthetic speech.
-
-    own: `collect` of clips that the model has aligned. Without the synthetic half it drifts away: a
-    prototype that learned from its own labels alone got worse (12.7 → 14.0 ms on emodb).
-    """
-    with _seeded(seed, "adapt") as rng:
-        network = network_of(model).to(rng.device)
-        half = params.batch // 4  # two halves: 16 sequences are enough for a small corpus
-        sources = [(_Source(s, rng.device), max(1, half)) for s in (own, synthetic)]
-        _fit(network, sources, 1, params.adapt_steps, params.adapt_rate, params, rng)
-    return model_of(network, model.prior)
 
 
 @contextmanager
@@ -405,24 +383,24 @@ def _seeded(seed: int, purpose: str) -> Iterator[torch.Generator]:
         yield torch.Generator(device).manual_seed(number)
 
 
-def _fit(network, sources, epochs, steps, top, params, rng, on_epoch=None, checkpoint=None) -> None:
-    """Trains in place for epochs · steps batches, each drawn from (source, count) pairs."""
+def _fit(network, source, steps, params, rng, on_epoch, checkpoint) -> None:
+    """Trains in place, `steps` batches an epoch."""
+    top = params.learning_rate
     optimizer = torch.optim.AdamW(network.parameters(), lr=top, weight_decay=params.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, top, total_steps=epochs * steps, pct_start=0.2
+        optimizer, top, total_steps=params.epochs * steps, pct_start=0.2
     )
     network.train()
     changing = {"network": network, "optimizer": optimizer, "schedule": schedule}
     means = _restore(checkpoint, changing, rng) if checkpoint and checkpoint.exists() else []
-    for epoch in range(epochs):
+    for epoch in range(params.epochs):
         if epoch < len(means):  # done before this run
             if on_epoch:
                 on_epoch(epoch, means[epoch])
             continue
         losses = 0.0
         for _ in range(steps):
-            parts = [source.draw(count, params.frames, rng) for source, count in sources]
-            mel, states, inside = (torch.cat(part) for part in zip(*parts))
+            mel, states, inside = source.draw(params.batch, params.frames, rng)
             mel = augment(mel, states, inside, params, rng)
             scores = network(centred(mel, inside))
             target = torch.where(inside, states, -100)

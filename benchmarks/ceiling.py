@@ -1,6 +1,7 @@
 """What a network taught by aligned speech can reach on hand-labelled speech.
 
-    python benchmarks/ceiling.py --truth FOLDER … [--model FILE …] [--every 4] [--own WEIGHTS.pt]
+    python benchmarks/ceiling.py --truth FOLDER … [--model FILE …] [--every 4] [--acoustic FILE.npz] \
+        [--own WEIGHTS.pt]
 
 For each folder: how far the mouths that follow from the aligner's phones, given the words, are
 those that follow from the hand labels. That is how true the labels are that a network learns from.
@@ -35,7 +36,7 @@ from lipsync.train import (
     mean_loss,
     network_input,
 )
-from pipelines.aligners import ready_aligner
+from pipelines.aligners import MODEL, ready_aligner
 from pipelines.evaluate import measure_clip, tally_of
 from pipelines.truth import TruthClip, read_truth
 from visemes.classes import CLASSES
@@ -53,13 +54,17 @@ def main() -> None:
     parser.add_argument("--truth", type=Path, nargs="+", required=True)
     parser.add_argument("--model", type=Path, nargs="*", default=[])
     parser.add_argument("--every", type=int, default=1, help="align every so many-th recording")
+    parser.add_argument("--acoustic", type=Path, default=MODEL, help="the aligner's model")
     parser.add_argument("--own", type=Path, help="a .pt file to go on from")
     args = parser.parse_args()
     inventory = load_inventory("cherry12")
     models = [Model.load(path) for path in args.model]
     for folder in args.truth:
         clips = read_truth(folder, inventory)
-        print(f"{folder.name}: aligned labels {agreement(clips[:: args.every])}", flush=True)
+        print(
+            f"{folder.name}: aligned labels {agreement(clips[:: args.every], args.acoustic)}",
+            flush=True,
+        )
         heard = [features(truth.clip.audio) for truth in clips]
         outputs = [[model.predict_features(x)[LOOKAHEAD:] for x in heard] for model in models]
         for path, output in zip(args.model, outputs, strict=True):
@@ -75,9 +80,9 @@ def main() -> None:
                 print(f"{folder.name}: own labels, {name} sentences {learnt}", flush=True)
 
 
-def agreement(clips: list[TruthClip]) -> str:
+def agreement(clips: list[TruthClip], acoustic: Path) -> str:
     """The figures of the mouths from the aligner's phones."""
-    aligner, inventory = ready_aligner("neural"), load_inventory("cherry12")
+    aligner, inventory = ready_aligner("neural", acoustic), load_inventory("cherry12")
     tallies = []
     for truth in clips:
         try:

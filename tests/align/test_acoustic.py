@@ -15,7 +15,6 @@ from align.sounds import STATE_COUNT, number_of, state_of
 from align.training import (
     AcousticNet,
     AcousticParams,
-    adapt,
     augment,
     centred,
     collect,
@@ -26,7 +25,7 @@ from align.training import (
 from clips import BadInput, Clip, EngineMissing, Segment, to_grid
 from lipsync.frame_file import FrameFile
 
-SMALL = AcousticParams(epochs=2, batch=4, frames=100, channels=16, adapt_steps=3)
+SMALL = AcousticParams(epochs=2, batch=4, frames=100, channels=16)
 
 
 def tones(phones, seed=1) -> Clip:
@@ -154,14 +153,6 @@ def test_random_numbers_of_others_are_left_alone(speech):
     assert torch.rand(1) == expected
 
 
-def test_adaptation_changes_a_copy(speech, model):
-    before = model.to_bytes()
-    adapted = adapt(model, speech, speech, SMALL, 1)
-    assert model.to_bytes() == before
-    assert adapted.digest not in ("", model.digest)
-    assert adapt(model, speech, speech, SMALL, 1).to_bytes() == adapted.to_bytes()
-
-
 def test_augmentation_keeps_shape_and_stays_finite(speech):
     rng = torch.Generator().manual_seed(1)
     mel = torch.from_numpy(speech.mel[:400].astype(np.float32)).view(2, 200, 40)
@@ -262,7 +253,7 @@ def test_nothing_to_train_on_is_an_error():
         collect([])
 
 
-@pytest.mark.parametrize("wrong", [{"frames": 101}, {"epochs": 0}, {"adapt_steps": 0}])
+@pytest.mark.parametrize("wrong", [{"frames": 101}, {"epochs": 0}, {"channels": 0}])
 def test_impossible_parameters_are_refused(wrong):
     with pytest.raises(ValueError):
         AcousticParams(**wrong)

@@ -8,8 +8,6 @@ import pytest
 from align import compare, doubt, find_aligner, total
 from align.training import AcousticParams, collect, train
 from clips import BadAudio, BadText, Clip, EngineFailed, EngineMissing
-from pipelines import adapt
-from pipelines.adapt import adapted
 from pipelines.aligners import MODEL, read_text, ready_aligner
 from synth import Prompt, find_engine
 from visemes.phonesets import load_phoneset, read_label_file, to_phones
@@ -154,23 +152,6 @@ def test_accents_are_alternatives_unless_one_is_named():
     here = read_text("It is futile.", "en-GB")[2]
     assert here.phones in anywhere.others
     assert not here.others
-
-
-def test_little_speech_leaves_the_model_as_it_is(model, truth):
-    assert adapted(model, truth, truth, AcousticParams(), 1) is model
-
-
-def test_adaptation_reads_no_labels_and_leaves_no_aligner_worse(model, truth, monkeypatch):
-    monkeypatch.setattr(adapt, "LEAST", 5.0)
-    params = AcousticParams(batch=8, frames=300, adapt_steps=10)
-    bare = [clip.with_(phones=(), words=(), ipa=(), timing="none") for clip in truth]
-    taught = spoken(TAUGHT[:3], ["en-us+m3"])
-    own = adapted(model, bare, taught, params, 1)
-    assert own.digest != model.digest
-    assert own.digest == adapted(model, truth[::-1], taught, params, 1).digest
-    aligner = find_aligner("neural", model=own, read=read_text)
-    found = total(compare(clip.phones, aligner.align(clip).phones) for clip in truth)
-    assert found.mean_ms < 14
 
 
 def test_hand_labels_are_met(recordings, shared):
