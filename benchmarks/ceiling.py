@@ -1,7 +1,7 @@
 """What a network taught by aligned speech can reach on hand-labelled speech.
 
-    python benchmarks/ceiling.py --truth FOLDER … [--model FILE …] [--every 4] [--acoustic FILE.npz] \
-        [--own WEIGHTS.pt]
+    python benchmarks/ceiling.py --truth FOLDER … [--model FILE …] [--every 4] \
+        [--acoustic MODEL.npz] [--own WEIGHTS.pt]
 
 For each folder: how far the mouths that follow from the aligner's phones, given the words, are
 those that follow from the hand labels. That is how true the labels are that a network learns from.
