@@ -8,8 +8,9 @@ recording) these rules take F1 at 20 ms from 0.777 to 0.812 (the 3 English sente
 
 Only where sounds differ more in theory than to the ear do the rules decide: the nasal of German -en
 has moved where its vowel is gone, and stays where it is said. Left to the sound, "haben" was heard
-as [haːn], and of the closed lips of P B M that the hand labels tell 0.78 came out; now 0.92, with
-F1 as before (`python benchmarks/ceiling.py --truth emodb --every 2`).
+as [haːn], and of the closed lips of P B M that the hand labels tell 0.78 came out; now 0.92
+(`python benchmarks/ceiling.py --truth emodb --every 2`, the model of a default run), with F1 as
+before (`benchmarks/align_truth.py`).
 
 The German rules are those of connected speech that handbooks give (for example Kohler, Einführung
 in die Phonetik des Deutschen): /r/ after vowels becomes a vowel and one gliding vowel with the one

@@ -75,6 +75,9 @@ def main() -> None:
             share = near_boundaries(clips, outputs[0])
             print(f"{folder.name}: wrong frames near a boundary {share:.2f}", flush=True)
         if args.own:
+            if len({truth.clip.speaker for truth in clips}) < 2:
+                print(f"{folder.name}: nobody else to learn from")
+                continue
             for name, halves in (("known", [set()]), ("new", halves_of(clips))):
                 learnt = own(clips, args.own, halves)
                 print(f"{folder.name}: own labels, {name} sentences {learnt}", flush=True)
@@ -129,8 +132,11 @@ def own(clips: list[TruthClip], weights: Path, halves: list[set[str]]) -> str:
         others = [truth for truth in clips if truth.clip.speaker != speaker]
         for half in halves:
             known = [truth for truth in others if sentence(truth) not in half]
-            asked = [t for t in clips if t.clip.speaker == speaker and sentence(t) in half]
-            asked = asked or [t for t in clips if t.clip.speaker == speaker]
+            asked = [
+                truth
+                for truth in clips
+                if truth.clip.speaker == speaker and (sentence(truth) in half or not half)
+            ]
             model = Model.of(gone_on(load_cherry(weights), known, params))
             tallies += [measure_clip(model, truth, truth.clip.audio) for truth in asked]
     return told(tallies)

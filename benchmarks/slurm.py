@@ -70,6 +70,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 MailProg=/bin/true
 MpiDefault=none
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 ReturnToService=2
 NodeName={host} NodeAddr=127.0.0.1 CPUs={processors} State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES State=UP
@@ -85,7 +86,7 @@ def main() -> int:
     if missing := [name for name in PROGRAMS if not shutil.which(name)]:
         print(f"{', '.join(missing)} not found; on Debian: apt-get install slurm-wlm")
         return 2
-    folder = args.keep or Path(tempfile.mkdtemp(prefix="visemill-slurm-"))
+    folder = args.keep.resolve() if args.keep else Path(tempfile.mkdtemp(prefix="visemill-slurm-"))
     plain = make_project(folder / "plain")
     if run(plain, folder / "plain.log", None) != 0:
         print(f"the run without Slurm failed, see {folder / 'plain.log'}")
@@ -131,6 +132,7 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
 
     Nobody but this machine can reach it: it listens on 127.0.0.1, and trusts who is there.
     """
+    folder = folder.resolve()
     for part in ("state", "spool"):
         (folder / part).mkdir(parents=True)
     first, second = free_ports(2)
@@ -145,6 +147,7 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
     settings = {"SLURM_CONF": str(conf)}
     environment = {**os.environ, **settings}
     with ExitStack() as ends:
+        running = []
         for program in ("slurmctld", "slurmd"):
             log = ends.enter_context((folder / f"{program}.log").open("w"))
             process = subprocess.Popen(
@@ -154,23 +157,28 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+            running.append(process)
             ends.callback(process.wait)
             ends.callback(process.terminate)
-        _wait_until_idle(folder, environment)
+        _wait_until_idle(folder, environment, running)
         ends.callback(
             subprocess.run, ["scancel", "--user", getpass.getuser()], env=environment, check=False
         )
         yield settings
 
 
-def _wait_until_idle(folder: Path, environment: dict[str, str]) -> None:
-    for _ in range(60):
-        asked = ["sinfo", "--noheader", "--format", "%t"]
+def _wait_until_idle(
+    folder: Path, environment: dict[str, str], running: list[subprocess.Popen]
+) -> None:
+    latest = time.monotonic() + 60
+    while time.monotonic() < latest and all(process.poll() is None for process in running):
+        asked = ["timeout", "5", "sinfo", "--noheader", "--format", "%t"]
         told = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False)
         if told.stdout.strip() == "idle":
             return
         time.sleep(0.5)
-    raise SystemExit(f"Slurm does not start, see the logs in {folder}")
+    logs = "\n".join(path.read_text()[-1000:] for path in sorted(folder.glob("*.log")))
+    raise RuntimeError(f"Slurm does not start here:\n{logs}")
 
 
 def free_ports(count: int) -> list[int]:

@@ -15,7 +15,7 @@ from pipelines.engines import listed_engines
 from pipelines.params import load_params
 from pipelines.runner import WORK
 from pipelines.stage import DATA, exit_with, seed
-from pipelines.train import THREADS
+from pipelines.threads import THREADS
 
 
 def run() -> None:

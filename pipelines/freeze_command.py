@@ -20,5 +20,7 @@ def run(args: argparse.Namespace) -> int:
     """Freezes and says how much. Raises BadInput where there is no export."""
     if not MANIFEST.exists():
         raise BadInput("there is no export to freeze", where=str(MANIFEST), remedy="`make repro`")
-    print(f"visemill: {freeze(MANIFEST)} shards are frozen; commit {FROZEN}", file=sys.stderr)
+    print(
+        f"visemill: {freeze(MANIFEST)} shards are frozen; commit {FROZEN.parent}", file=sys.stderr
+    )
     return 0

@@ -1,7 +1,8 @@
 """Stage `realign`: the recordings' words and phones where the model of `relearn` hears them.
 
-Which clips there are, and all of their scores, stay those of the stage `align`. A clip whose text
-does not fit any more keeps its phones; so do all, if no model was trained.
+Which clips there are, and their scores, stay those of the stage `align`; the phones' scores are
+new, the chance that their boundaries are right (align.calibration; no second aligner listens here).
+A clip whose text does not fit any more keeps its phones; so do all, if no model was trained.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from align import Aligner
+from align.calibration import calibrated
 from clips import Clip, Op, VisemillError, partitions_in, read_clips
 from pipelines.aligners import ready_aligner
 from pipelines.executors import add_share_arguments
-from pipelines.relearn import ALIGNED, RELEARNED
 from pipelines.runner import Done, Task, run_partitions
-from pipelines.sources import REALIGNED
+from pipelines.sources import ALIGNED, REALIGNED, RELEARNED
 from pipelines.stage import exit_with
 
 
@@ -47,7 +48,7 @@ def realign_partition(task: Task, params: None) -> Iterator[Clip]:
 def realigned(aligner: Aligner, clip: Clip) -> Clip:
     """The clip with the aligner's words and phones, and all else its own."""
     try:
-        found = aligner.align(clip)
+        found = calibrated(aligner.align(clip))
     except VisemillError:
         return clip
     op = Op.of("realign", version=aligner.version())

@@ -6,7 +6,9 @@ and the same training on both kinds of speech gives a model that hears people be
 stays with the first model, on whose scores the limits lie: one that learned from a wrong text hears
 what it says. (docs/aligners.md has the figures.)
 
-With less speech than `least_minutes`, or with another aligner, there is no second model.
+With less speech than `least_minutes`, or with another aligner, there is no second model. Labels
+that were frozen (pipelines.shards) do not move: a model that was frozen with them is taken as it
+is, and where there was none, none is trained.
 """
 
 from __future__ import annotations
@@ -18,26 +20,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+from align.acoustic import load_model
 from clips import RATE, Clip, partitions_in, unit_hash
 from clips.store import from_row, read_rows
 from pipelines.acoustic import share_of, training_clips
 from pipelines.params import load_params, load_value
 from pipelines.runner import WORK
-from pipelines.stage import DATA, exit_with, seed
-from pipelines.train import THREADS
-
-ALIGNED = DATA / "align" / "recordings"
-RELEARNED = DATA / "relearn" / "model.npz"
-"""The model that this stage trains; no file if there is too little to learn from."""
+from pipelines.shards import HELD, frozen_shards
+from pipelines.sources import ALIGNED, RELEARNED
+from pipelines.stage import exit_with, seed
+from pipelines.threads import THREADS
 
 
 @dataclass(frozen=True)
 class RelearnParams:
     """The `relearn` block of params.yaml.
 
-    least_minutes: of aligned recordings, below which no model is trained. hours: of them, at
-    most; of more, clips are drawn by their ids. synthetic: hours of exact speech for each hour of
-    recordings. sure: the least confidence of a clip.
+    sure: the least confidence of a clip to learn from. least_minutes: of such clips, below which no
+    model is trained. hours: of them, at most; of more, clips are drawn by their ids. synthetic:
+    hours of exact speech for each hour of theirs.
     """
 
     least_minutes: float = 30.0
@@ -46,8 +47,10 @@ class RelearnParams:
     sure: float = 0.5
 
     def __post_init__(self) -> None:
-        if min(self.least_minutes, self.hours, self.synthetic, self.sure) < 0:
-            raise ValueError("no value may be below 0")
+        if self.hours <= 0 or min(self.least_minutes, self.synthetic) < 0:
+            raise ValueError("hours must be above 0, least_minutes and synthetic not below 0")
+        if not 0 <= self.sure <= 1:
+            raise ValueError("sure must be in 0..1")
 
 
 def run() -> None:
@@ -56,13 +59,22 @@ def run() -> None:
     params = load_params("relearn", RelearnParams)
     shutil.rmtree(RELEARNED.parent, ignore_errors=True)
     RELEARNED.parent.mkdir(parents=True)
-    hours = sum(row["samples"] for row in _rows(params, ["samples"])) / RATE / 3600
-    if load_value("align").get("aligner") != "neural" or 60 * hours < max(
-        params.least_minutes, 0.1
-    ):
-        print(f"relearn: {60 * hours:.1f} min of aligned recordings, the first model stays")
+    if HELD.exists():
+        load_model(HELD)  # an error names the file
+        shutil.copyfile(HELD, RELEARNED)
+        print(f"relearn: the model of {HELD}")
         return
-    _train(params, hours)
+    hours = sum(row["samples"] for row in _rows(params, ["samples"])) / RATE / 3600
+    if load_value("align").get("aligner") != "neural":
+        reason = "another aligner"
+    elif any(source == "recordings" for source, _ in frozen_shards()):
+        reason = "recordings were frozen as they are"
+    elif not hours or 60 * hours < params.least_minutes:
+        reason = f"{60 * hours:.1f} min are surely aligned and not held out"
+    else:
+        _train(params, hours)
+        return
+    print(f"relearn: {reason}, so there is no second model")
 
 
 def _train(params: RelearnParams, hours: float) -> None:

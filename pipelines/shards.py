@@ -8,14 +8,18 @@ the first 16 digits of each sample's SHA-256 in the order of the shard.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from clips import BadManifest, replacing
 from clips.files import parse_json, read_lines
 from clips.store import read_rows
+from pipelines.sources import RELEARNED
 from pipelines.stage import DATA
 
 FROZEN = DATA / "frozen" / "shards.jsonl"
+HELD = FROZEN.with_name("acoustic.npz")
+"""The model of the stage `relearn` at that time: with another, recordings had other labels."""
 _DIGITS = 8
 
 
@@ -60,8 +64,13 @@ def frozen_shards(path: Path = FROZEN) -> dict[tuple[str, str], dict[str, list[s
 def freeze(manifest: Path, path: Path = FROZEN) -> int:
     """Freezes every shard of an export's manifest; shards that it does not have are forgotten.
 
-    Returns the number of shards. The same export gives the same file.
+    Beside it, the model that aligned the recordings, if there is one. Returns the number of shards.
+    The same export gives the same files.
     """
+    model = manifest.parents[1] / RELEARNED.relative_to(DATA)
+    if model.exists():
+        with replacing(path.with_name(HELD.name)) as temporary:
+            shutil.copyfile(model, temporary)
     shards: dict[str, list[str]] = {}
     for row in read_rows(manifest, ["shard", "sample_sha256"]):
         shards.setdefault(Path(row["shard"]).stem, []).append(short(row["sample_sha256"]))

@@ -10,8 +10,12 @@ from clips.store import partition_name, read_rows
 from pipelines.engines import listed_engines
 from pipelines.stage import DATA
 
+ALIGNED = DATA / "align" / "recordings"
+"""People's recordings as the first model aligned them."""
+RELEARNED = DATA / "relearn" / "model.npz"
+"""The model that the stage `relearn` trains; no file if there is too little to learn from."""
 REALIGNED = DATA / "realign" / "recordings"
-"""Where the stage `realign` leaves people's recordings."""
+"""People's recordings as that model aligns them."""
 
 _FOLDERS = {
     "transferred": DATA / "transfer",

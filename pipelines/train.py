@@ -11,9 +11,7 @@ from pathlib import Path
 from pipelines.params import load_params
 from pipelines.runner import WORK
 from pipelines.stage import DATA, exit_with, seed
-
-THREADS = 1
-"""Threads of training on a CPU: always the same, since their number changes the last bits."""
+from pipelines.threads import THREADS
 
 MODELS = Path("models")
 CURVES = Path("plots/train")
