@@ -41,7 +41,7 @@ class RelearnParams:
     hours of exact speech for each hour of theirs.
     """
 
-    least_minutes: float = 30.0
+    least_minutes: float = 240.0
     hours: float = 6.0
     synthetic: float = 0.5
     sure: float = 0.5
