@@ -214,13 +214,6 @@ def model_of(network: AcousticNet, prior: np.ndarray) -> AcousticModel:
     return AcousticModel({name: t.cpu().numpy().copy() for name, t in state.items()}, prior)
 
 
-def network_of(model: AcousticModel) -> AcousticNet:
-    """A new network with a model's weights, without dropout."""
-    network = AcousticNet(len(model.weights["first.bias"]))
-    network.load_state_dict({n: torch.tensor(array) for n, array in model.weights.items()})
-    return network
-
-
 # ---------------------------------------------------------------- what the network sees
 
 
@@ -365,7 +358,7 @@ def train(
         about = repr((asdict(params), seed, torch.__version__)).encode()
         name = blake2b(about + speech.digest(), digest_size=16).hexdigest()
         checkpoint = checkpoints / f"{name}.pt"
-    with _seeded(seed, "train") as rng:
+    with _seeded(seed) as rng:
         network = AcousticNet(params.channels, params.dropout).to(rng.device)
         steps = max(1, len(speech.mel) // (params.batch * params.frames))
         _fit(network, _Source(speech, rng.device), steps, params, rng, on_epoch, checkpoint)
@@ -374,9 +367,9 @@ def train(
 
 
 @contextmanager
-def _seeded(seed: int, purpose: str) -> Iterator[torch.Generator]:
-    """A generator on the device, and torch's own random numbers, both from (seed, purpose)."""
-    number = int(draw_stream(seed, "acoustic", purpose).integers(2**62))
+def _seeded(seed: int) -> Iterator[torch.Generator]:
+    """A generator on the device, and torch's own random numbers, both from the seed."""
+    number = int(draw_stream(seed, "acoustic", "train").integers(2**62))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(number)

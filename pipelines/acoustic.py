@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from clips import RATE, Clip, partitions_in, unit_hash
@@ -17,11 +17,25 @@ from pipelines.runner import WORK
 from pipelines.stage import DATA, exit_with, seed
 from pipelines.threads import THREADS
 
+# Threads that wait must not spin: beside other work that made training 100 times slower. torch
+# reads this when it is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 
 def run() -> None:
     """Writes datasets/acoustic/model.npz."""
-    # Threads that wait must not spin: beside other work that made training 100 times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from align.training import AcousticParams
+
+    hours = load_params("acoustic", AcousticParams).hours
+    learn("acoustic", training_clips(share_of(hours)), MODEL)
+
+
+def learn(stage: str, clips: Iterable[Clip], path: Path) -> None:
+    """Trains a model on clips with phones, as the block `acoustic` says, and writes it to `path`.
+
+    stage: whose name it shows, and in whose folder of .work it keeps frames and checkpoints: a run
+    that was stopped goes on after its last whole epoch.
+    """
     import numpy as np
     import torch
     from tqdm import tqdm
@@ -32,17 +46,16 @@ def run() -> None:
 
     torch.set_num_threads(THREADS)
     params = load_params("acoustic", AcousticParams)
-    folder = WORK / "acoustic"
-    frames = FrameFile(BANDS, np.float16, folder)
-    speech = collect(training_clips(share_of(params.hours)), frames)
-    print(f"acoustic: {speech.minutes:.1f} min to train on")
-    with tqdm(total=params.epochs, desc="acoustic", unit="epoch", mininterval=1.0) as bar:
+    folder = WORK / stage
+    speech = collect(clips, FrameFile(BANDS, np.float16, folder))
+    print(f"{stage}: {speech.minutes:.1f} min to train on")
+    with tqdm(total=params.epochs, desc=stage, unit="epoch", mininterval=1.0) as bar:
 
         def on_epoch(epoch: int, loss: float) -> None:
             bar.set_postfix_str(f"loss {loss:.3f}")
             bar.update()
 
-        train(speech, params, seed(), on_epoch, folder).save(MODEL)
+        train(speech, params, seed(), on_epoch, folder).save(path)
     shutil.rmtree(folder, ignore_errors=True)  # the checkpoints of this run and of stopped ones
 
 

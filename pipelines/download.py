@@ -17,7 +17,6 @@ import lzma
 import os
 import shutil
 import stat
-import struct
 import sys
 import tarfile
 import time
@@ -397,7 +396,7 @@ def _archive_errors(path: Path) -> Iterator[None]:
         yield
     except (
         tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
-        NotImplementedError, ValueError, LookupError, RecursionError, struct.error, OverflowError,
+        NotImplementedError, ValueError, LookupError, RecursionError, OverflowError,
     ) as error:  # fmt: skip
         if isinstance(error, OSError) and error.errno:
             raise

@@ -14,7 +14,6 @@ is, and where there was none, none is trained.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,13 +22,11 @@ from itertools import chain
 from align.acoustic import load_model
 from clips import RATE, Clip, partitions_in, unit_hash
 from clips.store import from_row, read_rows
-from pipelines.acoustic import share_of, training_clips
+from pipelines.acoustic import learn, share_of, training_clips
 from pipelines.params import load_params, load_value
-from pipelines.runner import WORK
 from pipelines.shards import HELD, frozen_shards
 from pipelines.sources import ALIGNED, RELEARNED
-from pipelines.stage import exit_with, seed
-from pipelines.threads import THREADS
+from pipelines.stage import exit_with
 
 
 @dataclass(frozen=True)
@@ -55,53 +52,27 @@ class RelearnParams:
 
 def run() -> None:
     """Writes datasets/relearn/model.npz, or leaves the folder empty."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # see pipelines.acoustic
     params = load_params("relearn", RelearnParams)
     shutil.rmtree(RELEARNED.parent, ignore_errors=True)
     RELEARNED.parent.mkdir(parents=True)
-    if HELD.exists():
+    hours = sum(row["samples"] for row in _rows(params, ["samples"])) / RATE / 3600
+    if load_value("align").get("aligner") != "neural":
+        reason = "another aligner"
+    elif HELD.exists():
         load_model(HELD)  # an error names the file
         shutil.copyfile(HELD, RELEARNED)
         print(f"relearn: the model of {HELD}")
         return
-    hours = sum(row["samples"] for row in _rows(params, ["samples"])) / RATE / 3600
-    if load_value("align").get("aligner") != "neural":
-        reason = "another aligner"
     elif any(source == "recordings" for source, _ in frozen_shards()):
         reason = "recordings were frozen as they are"
     elif not hours or 60 * hours < params.least_minutes:
         reason = f"{60 * hours:.1f} min are surely aligned and not held out"
     else:
-        _train(params, hours)
+        taken = min(hours, params.hours)
+        synthetic = training_clips(share_of(taken * params.synthetic))
+        learn("relearn", chain(synthetic, people_clips(params, taken / hours)), RELEARNED)
         return
     print(f"relearn: {reason}, so there is no second model")
-
-
-def _train(params: RelearnParams, hours: float) -> None:
-    import numpy as np
-    import torch
-    from tqdm import tqdm
-
-    from align.acoustic import BANDS
-    from align.training import AcousticParams, collect, train
-    from lipsync.frame_file import FrameFile
-
-    torch.set_num_threads(THREADS)
-    how = load_params("acoustic", AcousticParams)
-    folder = WORK / "relearn"
-    taken = min(hours, params.hours)
-    synthetic = training_clips(share_of(taken * params.synthetic))
-    people = people_clips(params, taken / hours)
-    speech = collect(chain(synthetic, people), FrameFile(BANDS, np.float16, folder))
-    print(f"relearn: {speech.minutes:.1f} min to train on, {60 * taken:.1f} of them people's")
-    with tqdm(total=how.epochs, desc="relearn", unit="epoch", mininterval=1.0) as bar:
-
-        def on_epoch(epoch: int, loss: float) -> None:
-            bar.set_postfix_str(f"loss {loss:.3f}")
-            bar.update()
-
-        train(speech, how, seed(), on_epoch, folder).save(RELEARNED)
-    shutil.rmtree(folder, ignore_errors=True)  # the checkpoints of this run and of stopped ones
 
 
 def people_clips(params: RelearnParams, share: float = 1.0) -> Iterator[Clip]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from align.acoustic import BANDS, FRAME, acoustic_features, load_model
+from align.acoustic import BANDS, FRAME, AcousticModel, acoustic_features, load_model
 from align.sounds import STATE_COUNT, number_of, state_of
 from align.training import (
     AcousticNet,
@@ -19,11 +19,18 @@ from align.training import (
     centred,
     collect,
     frame_states,
-    network_of,
     train,
 )
 from clips import BadInput, Clip, EngineMissing, Segment, to_grid
 from lipsync.frame_file import FrameFile
+
+
+def network_of(model: AcousticModel) -> AcousticNet:
+    """A new network with a model's weights, without dropout."""
+    network = AcousticNet(len(model.weights["first.bias"]))
+    network.load_state_dict({n: torch.tensor(array) for n, array in model.weights.items()})
+    return network
+
 
 SMALL = AcousticParams(epochs=2, batch=4, frames=100, channels=16)
 
