@@ -47,8 +47,21 @@ from visemes.classes import CLASSES
 LIPS = (CLASSES.index("F"), CLASSES.index("M"))
 """Classes whose lips must meet something: F (lip on teeth) and M (lips closed)."""
 
+EARLY, LATE = 3, 1
+"""Frames before and after a sound of LIPS in which they may meet, as in visemes.lip_score."""
+
+SOUND = 6
+"""Frames of a sound of LIPS, about: what one that is not shown costs, see `meeting_loss`."""
+
 IGNORED = -100
 """The target of an output that counts for nothing: padding, and the first 3 of a sequence."""
+
+
+ROOM_S, ROOM_DB = 0.3, 30.0
+"""Shortest reverberation time, and how far below the voice reverberation lies at least."""
+
+BREATH = 10 ** (-45 / 20)
+"""Least noise that goes with the voice, as a share of the strongest band's amplitude."""
 
 
 # ---------------------------------------------------------------- parameters
@@ -56,30 +69,40 @@ IGNORED = -100
 
 _SPREADS = (
     "gain_db", "tilt_db", "band_db", "noise_tilt_db", "noise_flutter_db", "tract", "contrast",
-    "tempo", "masked_bands", "masked_frames", "soften", "patience",
+    "reverberation", "breath", "tempo", "masked_bands", "masked_frames", "soften", "patience",
+    "meeting",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class TrainParams:
-    """What decides a training run. The recipe is that of a prototype on real speech.
+    """What decides a training run; params.yaml holds the recipe.
 
     frames: length of a training sequence (10 ms each). learning_rate: the top of the one-cycle
-    schedule. gain_db, tilt_db, band_db: standard deviations, per sequence, of loudness, of the
-    slope from the lowest to the highest band, and of each band. noise_low_db, noise_high_db: the
-    noise floor is drawn evenly between them, per sequence; noise_tilt_db: its slope over the
-    bands, as tilt_db; noise_flutter_db: how much that noise varies from frame to frame. tract:
-    standard deviation of the logarithm of the vocal tract's length, per sequence (0.1: a third of
-    the sequences sound over 10 % longer or shorter). contrast: likewise of the spectral contrast
-    around each frame's mean. tempo: likewise of how fast it is spoken; not with `carry`.
-    masked_bands, masked_frames: the most bands in a row, and frames in a row, that the noise takes
-    per sequence (SpecAugment: Park et al. 2019). soften: a target is the
-    mean of the labels this many frames to either side. carry: the chance that a sequence goes on
-    where the one before it ended, with the state of the network: clips follow each other without
-    a gap then, and no sequence is padded. patience: it ends after this many epochs without a
-    better one; 0: never. lip_weight: how much more a frame of F or M counts. balance: how far
-    the frequencies of the classes are taken out again when training is done (0 not at all, 1 as
-    if all were equally frequent), see `balanced`.
+    schedule.
+
+    The sound, drawn anew for each sequence. gain_db, tilt_db, band_db: standard deviations of
+    loudness, of the slope from the lowest to the highest band, and of each band. tract: standard
+    deviation of the logarithm of the vocal tract's length (0.1: a third of the sequences sound
+    over 10 % longer or shorter). contrast: likewise of the spectral contrast around each frame's
+    mean. tempo: likewise of how fast it is spoken; not with `carry`. breath: the most noise that
+    goes with the voice, as a share of the amplitude of each frame's strongest band; drawn evenly in
+    dB from 45 dB below that band on. reverberation: the longest reverberation time (RT60, seconds);
+    drawn evenly from 0.3 s on, 30 to 0 dB below the voice. noise_low_db, noise_high_db: the noise
+    floor is drawn evenly between them; noise_tilt_db: its slope over the bands, as tilt_db;
+    noise_flutter_db: how much that noise varies from frame to frame. masked_bands, masked_frames:
+    the most bands in a row, and frames in a row, that the noise takes (SpecAugment: Park et al.
+    2019).
+
+    The target. soften: it is the mean of the labels this many frames to either side. lip_weight:
+    how much more a frame of F or M counts. meeting: weight of the loss of lips that do not meet
+    once in their sound, see `meeting_loss`. balance: how far the frequencies of the classes are
+    taken out again when training is done (0 not at all, 1 as if all were equally frequent), see
+    `balanced`.
+
+    The run. carry: the chance that a sequence goes on where the one before it ended, with the state
+    of the network: clips follow each other without a gap then, and no sequence is padded. patience:
+    it ends after this many epochs without a better one; 0: never.
     """
 
     epochs: int = 30
@@ -98,6 +121,8 @@ class TrainParams:
     noise_flutter_db: float = 0.0
     tract: float = 0.0
     contrast: float = 0.0
+    reverberation: float = 0.0
+    breath: float = 0.0
     tempo: float = 0.0
     masked_bands: int = 0
     masked_frames: int = 0
@@ -105,6 +130,7 @@ class TrainParams:
     carry: float = 0.0
     patience: int = 0
     lip_weight: float = 1.0
+    meeting: float = 0.0
     balance: float = 0.0
     seed: int = 1
     device: str = "auto"
@@ -119,6 +145,8 @@ class TrainParams:
             wrong = "dropout must be in 0..1"
         elif min(self.learning_rate, self.clip_norm, self.lip_weight) <= 0:
             wrong = "learning_rate, clip_norm and lip_weight must be positive"
+        elif 0 < self.reverberation < ROOM_S or 0 < self.breath < BREATH:
+            wrong = f"reverberation must be 0 or from {ROOM_S} on, breath 0 or from {BREATH:.4f} on"
         elif min(asdict(self)[name] for name in _SPREADS) < 0:
             wrong = f"{', '.join(_SPREADS)} must not be negative"
         elif not 0 <= self.balance <= 1:
@@ -289,12 +317,28 @@ def augment(mel: torch.Tensor, params: TrainParams, rng: torch.Generator) -> tor
     if params.contrast:
         mean = mel.mean(2, keepdim=True)
         mel = mean + (mel - mean) * torch.exp(params.contrast * normal(batch, 1, 1))
+
+    def even(low: float, high: float) -> torch.Tensor:
+        drawn = torch.rand((batch, 1, 1), generator=rng, device=mel.device)
+        return low + (high - low) * drawn
+
     slope = torch.linspace(-0.5, 0.5, bands, device=mel.device)
+    if params.breath:
+        breath = mel.amax(2, keepdim=True) + even(
+            20 * math.log10(BREATH), 20 * math.log10(params.breath)
+        )
+        breath = (
+            breath
+            + params.tilt_db * normal(batch, 1, 1) * slope
+            + 3.0 * normal(batch, frames, bands)
+        )
+        mel = power_sum(mel, breath)
+    if params.reverberation:
+        mel = reverberate(mel, even(ROOM_S, params.reverberation), even(-ROOM_DB, 0.0))
     change = params.gain_db * normal(batch, 1, 1)
     change = change + params.tilt_db * normal(batch, 1, 1) * slope
     change = change + params.band_db * normal(batch, 1, bands)
-    even = torch.rand((batch, 1, 1), generator=rng, device=mel.device)
-    noise = params.noise_low_db + (params.noise_high_db - params.noise_low_db) * even
+    noise = even(params.noise_low_db, params.noise_high_db)
     if params.noise_tilt_db:
         noise = noise + params.noise_tilt_db * normal(batch, 1, 1) * slope
     if params.noise_flutter_db:
@@ -308,10 +352,29 @@ def augment(mel: torch.Tensor, params: TrainParams, rng: torch.Generator) -> tor
             steps = torch.arange(mel.shape[axis], device=mel.device)
             gone = (steps >= first) & (steps < first + width[:, None])
             sound = torch.where(gone.unsqueeze(3 - axis), 10.0 * math.log10(FLOOR), sound)
-    # 10·log10(10^(a/10) + 10^(b/10)), without leaving float32's range.
-    scale = math.log(10.0) / 10.0
-    sum_db = torch.logaddexp(sound * scale, noise * scale) / scale
-    return sum_db.clamp_min(10.0 * math.log10(FLOOR))
+    return power_sum(sound, noise).clamp_min(10.0 * math.log10(FLOOR))
+
+
+DB = math.log(10.0) / 10.0
+"""A decibel of power, in nats."""
+
+
+def power_sum(one_db: torch.Tensor, other_db: torch.Tensor) -> torch.Tensor:
+    """10·log10(10^(a/10) + 10^(b/10)), without leaving float32's range."""
+    return torch.logaddexp(one_db * DB, other_db * DB) / DB
+
+
+def reverberate(mel: torch.Tensor, seconds: torch.Tensor, level_db: torch.Tensor) -> torch.Tensor:
+    """Mel bands (batch, frames, 13) in a room: every frame also sounds on in those after it.
+
+    seconds (batch, 1, 1): until it has fallen by 60 dB. level_db (batch, 1, 1): power of all that
+    is heard again of a sound, against the sound itself.
+    """
+    nats = 6.0 * math.log(10.0) / (100.0 * seconds)  # lost per frame of 10 ms
+    steps = torch.arange(mel.shape[1], device=mel.device)[:, None] * nats
+    tail = torch.logcumsumexp(mel * DB + steps, 1) - steps
+    tail = tail - nats + torch.expm1(nats).log() + level_db * DB
+    return torch.cat([mel[:, :1], power_sum(mel[:, 1:], tail[:, :-1] / DB)], 1)
 
 
 def stretch_tract(mel: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
@@ -494,6 +557,8 @@ def _one_epoch(run: _Run, sampler: Sampler | Stream, epoch: int, team: Team) -> 
         logits, *after = network(network_input(augment(mel, params, changes), inside), *states)
         states = tuple(after) if params.carry else ()
         loss = mean_loss(logits, target, weight, params.soften)
+        if params.meeting:
+            loss = loss + params.meeting * meeting_loss(logits, target)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), params.clip_norm)
@@ -530,6 +595,30 @@ def mean_loss(
         flat = functional.cross_entropy(logits.flatten(0, 1), named.flatten(), reduction="none")
         losses = flat.view_as(weights)
     return (losses * weights).sum() / weights.sum().clamp_min(1.0)
+
+
+def meeting_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """What lips owe that do not meet: of each sound of LIPS the cross entropy of its best frame,
+    from EARLY before to LATE after it, times SOUND; per output that counts.
+
+    A closure must be seen once, and need not be right in every frame: so its best frame is worth as
+    much as all frames of the sound are worth in `mean_loss`. No loop, and nothing waits for the
+    device: the best frames are gathered in a tensor with a place for every frame.
+    """
+    likely = logits.log_softmax(2)
+    counts = target != IGNORED
+    owed = logits.new_zeros(())
+    for lips in LIPS:
+        near = functional.pad((target == lips).to(logits), (LATE, EARLY))
+        near = (functional.max_pool1d(near[:, None], EARLY + LATE + 1, 1)[:, 0] > 0) & counts
+        first = near.clone()
+        first[:, 1:] &= ~near[:, :-1]
+        sound = first.flatten().cumsum(0)  # the number of each frame's sound, from 1
+        place = torch.where(near.flatten(), sound, 0)
+        worst = likely.new_full((len(place) + 1,), -torch.inf)
+        best = worst.scatter_reduce(0, place, likely[..., lips].flatten(), "amax")[1:]
+        owed = owed - torch.where(best > -torch.inf, best, 0.0).sum()
+    return SOUND * owed / counts.sum().clamp_min(1)
 
 
 class Validation:

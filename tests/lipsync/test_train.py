@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -30,7 +31,9 @@ from lipsync.train import (
     learning_rate,
     main,
     mean_loss,
+    meeting_loss,
     network_input,
+    reverberate,
     stretch_tract,
     train,
 )
@@ -196,6 +199,31 @@ def test_gain_is_equal_in_all_bands_and_tilt_is_a_straight_line():
     assert 5.6 < (tilt[:, -1] - tilt[:, 0]).std() < 6.4
 
 
+def test_a_room_lets_a_click_sound_on_as_long_and_as_loud_as_asked():
+    click = torch.full((2, 200, 13), -90.0)
+    click[:, 20] = 0.0
+    seconds, level = [0.4, 1.0], [-3.0, -12.0]
+    heard = reverberate(
+        click, torch.tensor(seconds)[:, None, None], torch.tensor(level)[:, None, None]
+    )
+    torch.testing.assert_close(heard[:, 20], click[:, 20], atol=0.01, rtol=0)
+    assert (heard[:, :20] < -80).all(), "nothing before the click"
+    for one, again in enumerate(10 ** (heard[:, 21:].double() / 10)):
+        assert 10 * math.log10(again[:, 0].sum()) == pytest.approx(level[one], abs=0.05)
+        fall = 10 * math.log10(again[0, 0] / again[25, 0])
+        assert fall == pytest.approx(60 * 0.25 / seconds[one], abs=0.1)
+
+
+def test_breath_goes_with_the_voice_and_stays_below_what_was_asked():
+    plain = replace(TINY, gain_db=0, tilt_db=0, band_db=0, noise_low_db=-95.0, noise_high_db=-95.0)
+    mel = torch.full((400, 20, 13), -90.0)
+    mel[:, 10:, 4] = 0.0
+    heard = augment(mel, replace(plain, breath=0.1), torch.Generator().manual_seed(0))
+    level = heard[:, 10:, [0, 1, 2, 8, 9]].mean((1, 2))
+    assert -47 < level.min() < -42 and -23 < level.max() < -18
+    assert (heard[:, :10] < -75).all(), "no voice, no breath"
+
+
 @pytest.mark.parametrize(("name", "axis"), [("masked_frames", 1), ("masked_bands", 2)])
 def test_a_mask_takes_neighbouring_frames_or_bands_and_no_more_than_it_may(name, axis):
     plain = replace(TINY, gain_db=0, tilt_db=0, band_db=0, noise_low_db=-90.0, noise_high_db=-90.0)
@@ -277,6 +305,30 @@ def test_softened_targets_are_the_mean_of_their_neighbours():
     soft = mean_loss(logits, target, torch.ones(12), 1).item()
     rest = chances[1, 4] + (1 / 3 * chances[3, 4] + 2 / 3 * chances[3, 7]) + chances[4:, 7].sum()
     assert soft == pytest.approx((third + rest.item()) / 5, rel=1e-5)
+
+
+def test_lips_owe_the_best_frame_of_each_of_their_sounds():
+    logits = torch.randn(2, 16, 12, generator=torch.Generator().manual_seed(7))
+    target = torch.zeros(2, 16, dtype=torch.long)
+    target[0, 4:6], target[0, 12:14], target[1, 9:12] = 5, 5, 3
+    target[0, 15] = target[1, 12:] = IGNORED
+    lost = -logits.log_softmax(2)
+    owed = lost[0, 1:7, 5].min() + lost[0, 9:15, 5].min() + lost[1, 6:12, 3].min()
+    counted = 15 + 12
+    torch.testing.assert_close(meeting_loss(logits, target), 6 * owed / counted)
+    assert meeting_loss(logits, torch.zeros(2, 16, dtype=torch.long)) == 0
+    assert meeting_loss(logits, torch.full((2, 16), IGNORED)) == 0
+
+
+def test_lips_that_meet_once_owe_nothing_and_only_the_best_frame_is_taught():
+    logits = torch.zeros(1, 12, 12)
+    logits[0, 5, 5] = 20.0
+    target = torch.zeros(1, 12, dtype=torch.long)
+    target[0, 4:8] = 5
+    assert meeting_loss(logits, target) < 1e-6
+    logits[0, 5, 5] = 1.0
+    meeting_loss(logits.requires_grad_(), target).backward()
+    assert logits.grad[0].any(1).nonzero().tolist() == [[5]]
 
 
 def test_validation_measures_what_prediction_gives():
@@ -372,8 +424,14 @@ def test_patience_ends_a_run_that_gets_no_better():
     assert max(reached[: len(short) - 2]) >= max(reached[len(short) - 2 : len(short)])
 
 
-@pytest.mark.parametrize("changes", [{"carry": 1.0}, {"masked_frames": 9, "soften": 2}])
-def test_carried_masked_and_softened_training_learns_too(changes):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"carry": 1.0}, {"masked_frames": 9, "soften": 2}, {"meeting": 1.0},
+        {"reverberation": 0.5, "breath": 0.03},
+    ],
+)  # fmt: skip
+def test_it_learns_too_when_the_task_is_changed(changes):
     params = TrainParams(epochs=5, batch=16, frames=100, device="cpu", **changes)
     trained = train(corpus(120, 150), corpus(6, 100, 900), params)
     assert trained.history[-1]["valid_accuracy"] > 0.75
@@ -426,7 +484,8 @@ def test_no_clips_to_train_on_is_an_error():
     [
         {"epochs": 0}, {"frames": 3}, {"dropout": 1.0}, {"learning_rate": 0.0},
         {"gain_db": -1.0}, {"noise_low_db": 20.0}, {"device": "tpu"}, {"carry": 1.5},
-        {"masked_bands": -1}, {"patience": -1},
+        {"masked_bands": -1}, {"patience": -1}, {"meeting": -0.5}, {"reverberation": 0.2},
+        {"breath": 0.001},
     ],
 )  # fmt: skip
 def test_parameters_that_make_no_sense_are_refused(changes):
