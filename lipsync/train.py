@@ -43,15 +43,22 @@ from lipsync.features import AFTER, BEFORE, FLOOR, inner_deltas
 from lipsync.frame_file import FrameFile
 from lipsync.model import LOOKAHEAD, OUTPUTS, CherryNet
 from visemes.classes import CLASSES
+from visemes.inventory import load_inventory
 
 LIPS = (CLASSES.index("F"), CLASSES.index("M"))
 """Classes whose lips must meet something: F (lip on teeth) and M (lips closed)."""
+
+SHAPES = tuple(
+    tuple(n for n, name in enumerate(CLASSES) if load_inventory("cherry12").lips[name] == shape)
+    for shape in ("rounded", "spread", "open")
+)
+"""Classes that show the same shape of the lips."""
 
 EARLY, LATE = 3, 1
 """Frames before and after a sound of LIPS in which they may meet, as in visemes.lip_score."""
 
 SOUND = 6
-"""Frames of a sound of LIPS, about: what one that is not shown costs, see `meeting_loss`."""
+"""Frames of a sound, about: what one whose lips are not shown costs, see `lip_loss`."""
 
 IGNORED = -100
 """The target of an output that counts for nothing: padding, and the first 3 of a sequence."""
@@ -70,7 +77,7 @@ BREATH = 10 ** (-45 / 20)
 _SPREADS = (
     "gain_db", "tilt_db", "band_db", "noise_tilt_db", "noise_flutter_db", "tract", "contrast",
     "reverberation", "breath", "tempo", "masked_bands", "masked_frames", "soften", "patience",
-    "meeting",
+    "meeting", "shaping",
 )  # fmt: skip
 
 
@@ -96,7 +103,8 @@ class TrainParams:
 
     The target. soften: it is the mean of the labels this many frames to either side. lip_weight:
     how much more a frame of F or M counts. meeting: weight of the loss of lips that do not meet
-    once in their sound, see `meeting_loss`. balance: how far the frequencies of the classes are
+    once in their sound; shaping: of those that are not once rounded, spread or open in a sound that
+    needs it; see `lip_loss`. balance: how far the frequencies of the classes are
     taken out again when training is done (0 not at all, 1 as if all were equally frequent), see
     `balanced`.
 
@@ -131,6 +139,7 @@ class TrainParams:
     patience: int = 0
     lip_weight: float = 1.0
     meeting: float = 0.0
+    shaping: float = 0.0
     balance: float = 0.0
     seed: int = 1
     device: str = "auto"
@@ -557,8 +566,8 @@ def _one_epoch(run: _Run, sampler: Sampler | Stream, epoch: int, team: Team) -> 
         logits, *after = network(network_input(augment(mel, params, changes), inside), *states)
         states = tuple(after) if params.carry else ()
         loss = mean_loss(logits, target, weight, params.soften)
-        if params.meeting:
-            loss = loss + params.meeting * meeting_loss(logits, target)
+        if params.meeting or params.shaping:
+            loss = loss + lip_loss(logits, target, params.meeting, params.shaping)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), params.clip_norm)
@@ -597,28 +606,43 @@ def mean_loss(
     return (losses * weights).sum() / weights.sum().clamp_min(1.0)
 
 
-def meeting_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """What lips owe that do not meet: of each sound of LIPS the cross entropy of its best frame,
-    from EARLY before to LATE after it, times SOUND; per output that counts.
+def lip_loss(
+    logits: torch.Tensor, target: torch.Tensor, meeting: float = 1.0, shaping: float = 0.0
+) -> torch.Tensor:
+    """What lips owe that do not show once what their sound needs: the cross entropy of the best
+    frame of each sound, times SOUND, per output that counts.
 
-    A closure must be seen once, and need not be right in every frame: so its best frame is worth as
-    much as all frames of the sound are worth in `mean_loss`. No loop, and nothing waits for the
-    device: the best frames are gathered in a tensor with a place for every frame.
+    meeting: weight of sounds of LIPS; their best frame may lie EARLY before to LATE after them.
+    shaping: weight of sounds of one of SHAPES; any class of that shape will do. A closure must be
+    seen once, and need not be right in every frame: so with weight 1 its best frame is worth what
+    all of its frames are worth in `mean_loss`.
     """
     likely = logits.log_softmax(2)
-    counts = target != IGNORED
     owed = logits.new_zeros(())
-    for lips in LIPS:
-        near = functional.pad((target == lips).to(logits), (LATE, EARLY))
-        near = (functional.max_pool1d(near[:, None], EARLY + LATE + 1, 1)[:, 0] > 0) & counts
-        first = near.clone()
-        first[:, 1:] &= ~near[:, :-1]
-        sound = first.flatten().cumsum(0)  # the number of each frame's sound, from 1
-        place = torch.where(near.flatten(), sound, 0)
-        worst = likely.new_full((len(place) + 1,), -torch.inf)
-        best = worst.scatter_reduce(0, place, likely[..., lips].flatten(), "amax")[1:]
-        owed = owed - torch.where(best > -torch.inf, best, 0.0).sum()
-    return SOUND * owed / counts.sum().clamp_min(1)
+    if meeting:
+        for lips in LIPS:
+            owed = owed + meeting * _owed(likely[..., lips], target == lips, target, EARLY, LATE)
+    if shaping:
+        for shape in SHAPES:
+            one_of = torch.isin(target, torch.tensor(shape, device=target.device))
+            owed = owed + shaping * _owed(likely[..., shape].logsumexp(2), one_of, target, 0, 0)
+    return SOUND * owed / (target != IGNORED).sum().clamp_min(1)
+
+
+def _owed(
+    likely: torch.Tensor, sounds: torch.Tensor, target: torch.Tensor, early: int, late: int
+) -> torch.Tensor:
+    """The sum over sounds, which are runs of `sounds` (batch, length), of the best log probability
+    from `early` before to `late` after each, negative. No loop, and nothing waits for the device:
+    the best are gathered in a tensor that has a place for as many sounds as there are frames."""
+    near = functional.pad(sounds.to(likely), (late, early))[:, None]
+    near = (functional.max_pool1d(near, early + late + 1, 1)[:, 0] > 0) & (target != IGNORED)
+    first = near.clone()
+    first[:, 1:] &= ~near[:, :-1]
+    place = torch.where(near.flatten(), first.flatten().cumsum(0), 0)  # 0: in no sound
+    worst = likely.new_full((len(place) + 1,), -torch.inf)
+    best = worst.scatter_reduce(0, place, likely.flatten(), "amax")[1:]
+    return -torch.where(best > -torch.inf, best, 0.0).sum()
 
 
 class Validation:

@@ -29,14 +29,15 @@ from lipsync.train import (
     balanced,
     fit_normalization,
     learning_rate,
+    lip_loss,
     main,
     mean_loss,
-    meeting_loss,
     network_input,
     reverberate,
     stretch_tract,
     train,
 )
+from visemes.classes import CLASSES
 
 CPU = torch.device("cpu")
 TINY = TrainParams(epochs=4, batch=8, frames=60, device="cpu")
@@ -315,9 +316,23 @@ def test_lips_owe_the_best_frame_of_each_of_their_sounds():
     lost = -logits.log_softmax(2)
     owed = lost[0, 1:7, 5].min() + lost[0, 9:15, 5].min() + lost[1, 6:12, 3].min()
     counted = 15 + 12
-    torch.testing.assert_close(meeting_loss(logits, target), 6 * owed / counted)
-    assert meeting_loss(logits, torch.zeros(2, 16, dtype=torch.long)) == 0
-    assert meeting_loss(logits, torch.full((2, 16), IGNORED)) == 0
+    torch.testing.assert_close(lip_loss(logits, target), 6 * owed / counted)
+    assert lip_loss(logits, torch.zeros(2, 16, dtype=torch.long)) == 0
+    assert lip_loss(logits, torch.full((2, 16), IGNORED)) == 0
+
+
+def test_a_rounded_sound_owes_no_more_where_another_rounded_mouth_is_shown():
+    oh, woo, ee = (CLASSES.index(name) for name in ("Oh", "Woo", "Ee"))
+    target = torch.full((1, 8), CLASSES.index("D"))
+    target[0, 2:6] = oh
+    logits = torch.zeros(1, 8, 12)
+    logits[0, 3, woo] = 20.0
+    assert lip_loss(logits, target, 0.0, 1.0) < 1e-6
+    assert lip_loss(logits, target, 1.0, 0.0) == 0, "nothing has to meet"
+    owed = lip_loss(logits.roll(-2, 1), target, 0.0, 1.0)
+    assert owed == pytest.approx(6 * math.log(4) / 8), "before the sound it is no use"
+    assert lip_loss(logits.roll(-2, 1), target, 0.0, 2.0) == pytest.approx(2 * owed.item())
+    assert lip_loss(logits.roll(ee - woo, 2), target, 0.0, 1.0) == owed, "nor is another mouth"
 
 
 def test_lips_that_meet_once_owe_nothing_and_only_the_best_frame_is_taught():
@@ -325,9 +340,9 @@ def test_lips_that_meet_once_owe_nothing_and_only_the_best_frame_is_taught():
     logits[0, 5, 5] = 20.0
     target = torch.zeros(1, 12, dtype=torch.long)
     target[0, 4:8] = 5
-    assert meeting_loss(logits, target) < 1e-6
+    assert lip_loss(logits, target) < 1e-6
     logits[0, 5, 5] = 1.0
-    meeting_loss(logits.requires_grad_(), target).backward()
+    lip_loss(logits.requires_grad_(), target).backward()
     assert logits.grad[0].any(1).nonzero().tolist() == [[5]]
 
 
