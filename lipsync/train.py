@@ -57,6 +57,9 @@ SHAPES = tuple(
 EARLY, LATE = 3, 1
 """Frames before and after a sound of LIPS in which they may meet, as in visemes.lip_score."""
 
+HELD = 3
+"""Frames (30 ms) that a shape of the lips must last to be seen: one of 10 ms is a flicker."""
+
 SOUND = 6
 """Frames of a sound, about: what one whose lips are not shown costs, see `lip_loss`."""
 
@@ -609,13 +612,13 @@ def mean_loss(
 def lip_loss(
     logits: torch.Tensor, target: torch.Tensor, meeting: float = 1.0, shaping: float = 0.0
 ) -> torch.Tensor:
-    """What lips owe that do not show once what their sound needs: the cross entropy of the best
-    frame of each sound, times SOUND, per output that counts.
+    """What lips owe that do not show once what their sound needs: the mean cross entropy of the
+    best HELD frames in a row of each sound, times SOUND, per output that counts.
 
-    meeting: weight of sounds of LIPS; their best frame may lie EARLY before to LATE after them.
-    shaping: weight of sounds of one of SHAPES; any class of that shape will do. A closure must be
-    seen once, and need not be right in every frame: so with weight 1 its best frame is worth what
-    all of its frames are worth in `mean_loss`.
+    meeting: weight of sounds of LIPS; the middle of their best frames may lie EARLY before to LATE
+    after them. shaping: weight of sounds of one of SHAPES; any class of that shape will do. A
+    closure must be seen once, and need not be right in every frame: so with weight 1 its best
+    frames are worth what all of its frames are worth in `mean_loss`.
     """
     likely = logits.log_softmax(2)
     owed = logits.new_zeros(())
@@ -633,8 +636,9 @@ def _owed(
     likely: torch.Tensor, sounds: torch.Tensor, target: torch.Tensor, early: int, late: int
 ) -> torch.Tensor:
     """The sum over sounds, which are runs of `sounds` (batch, length), of the best log probability
-    from `early` before to `late` after each, negative. No loop, and nothing waits for the device:
-    the best are gathered in a tensor that has a place for as many sounds as there are frames."""
+    of HELD frames from `early` before to `late` after each, negative. No loop, and nothing waits
+    for the device: a tensor gathers the best that has a place for every frame."""
+    likely = functional.avg_pool1d(likely, HELD, 1, HELD // 2, count_include_pad=False)
     near = functional.pad(sounds.to(likely), (late, early))[:, None]
     near = (functional.max_pool1d(near, early + late + 1, 1)[:, 0] > 0) & (target != IGNORED)
     first = near.clone()
