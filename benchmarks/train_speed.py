@@ -2,8 +2,8 @@
 
 The plain loop is made as Cherry Lip Sync's documentation describes its own: a data set of clips
 with their audio, mel bands computed whenever a clip is asked for, one random 2 s chunk of each
-clip an epoch, torch.nn.GRU. It has no augmentation; ours has all of it. Both use the same network
-on the same synthetic clips, for the same time, turn by turn.
+clip an epoch, torch.nn.GRU. It has no augmentation; ours is the recipe of params.yaml. Both use
+the same network on the same synthetic clips, for the same time, turn by turn.
 
     python benchmarks/train_speed.py [--minutes 10] [--seconds 8] [--device auto|cpu|cuda]
 """
@@ -15,6 +15,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from lipsync import train as ours
 from lipsync.dataset import Corpus, FeatureRow
 from lipsync.features import HOP, RATE, features
 from lipsync.model import FEATURES, HIDDEN, LOOKAHEAD, CherryNet
+from pipelines.params import load_params
 
 CHUNK = 200  # frames: 2 s
 
@@ -131,7 +133,8 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     device = ours._device(args.device)
     sounds, labels, corpus = synthetic(args.minutes)
-    params = ours.TrainParams(epochs=1_000_000, batch=args.our_batch)
+    recipe = load_params("train", ours.TrainParams)
+    params = replace(recipe, epochs=1_000_000, batch=args.our_batch)
     loops: dict[str, Iterator[int]] = {
         "ours": our_epochs(corpus, params, device),
         "plain": plain_epochs(sounds, labels, args.plain_batch, device),

@@ -43,16 +43,14 @@ from lipsync.features import AFTER, BEFORE, FLOOR, inner_deltas
 from lipsync.frame_file import FrameFile
 from lipsync.model import LOOKAHEAD, OUTPUTS, CherryNet
 from visemes.classes import CLASSES
-from visemes.inventory import load_inventory
 
 LIPS = (CLASSES.index("F"), CLASSES.index("M"))
 """Classes whose lips must meet something: F (lip on teeth) and M (lips closed)."""
 
 SHAPES = tuple(
-    tuple(n for n, name in enumerate(CLASSES) if load_inventory("cherry12").lips[name] == shape)
-    for shape in ("rounded", "spread", "open")
+    tuple(CLASSES.index(name) for name in names.split()) for names in ("Oh R Woo", "Ee S", "Ah Uh")
 )
-"""Classes that show the same shape of the lips."""
+"""Classes that show the same shape of the lips: rounded, spread, open; as cherry12.yaml says."""
 
 EARLY, LATE = 3, 1
 """Frames before and after a sound of LIPS in which they may meet, as in visemes.lip_score."""

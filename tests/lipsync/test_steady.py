@@ -33,8 +33,10 @@ def test_two_shapes_nearly_alike_do_not_chatter():
 def test_a_change_that_stays_comes_and_a_closure_comes_at_once():
     there = probabilities(*[{UH: 0.9}] * 10, *[{EE: 0.9}] * 10)
     assert steady_classes(there).tolist() == [UH] * 10 + [EE] * 10
-    closed = probabilities(*[{UH: 0.9}] * 10, *[{M: 0.8, UH: 0.1}] * 3, *[{UH: 0.9}] * 10)
-    assert steady_classes(closed).tolist() == [UH] * 10 + [M] * 3 + [UH] * 10
+    for mouth, frames in ((EE, 4), (UH, 7)):
+        around = [{mouth: 0.9}] * 10
+        closed = probabilities(*around, *[{M: 0.8, mouth: 0.1}] * frames, *around)
+        assert steady_classes(closed).tolist() == [mouth] * 10 + [M] * frames + [mouth] * 10
     spread = probabilities(*[{UH: 0.9}] * 10, {EE: 0.8, UH: 0.1}, *[{UH: 0.9}] * 10)
     assert EE not in steady_classes(spread)
 

@@ -20,6 +20,7 @@ from lipsync.infer import Model, frame_classes
 from lipsync.model import CherryNet
 from lipsync.train import (
     IGNORED,
+    SHAPES,
     Frames,
     Sampler,
     Stream,
@@ -38,6 +39,7 @@ from lipsync.train import (
     train,
 )
 from visemes.classes import CLASSES
+from visemes.inventory import load_inventory
 
 CPU = torch.device("cpu")
 TINY = TrainParams(epochs=4, batch=8, frames=60, device="cpu")
@@ -333,6 +335,12 @@ def test_lips_that_meet_for_30_ms_owe_nothing_and_only_the_best_frames_are_taugh
     logits[0, 4:7, 5] = 1.0
     lip_loss(logits.requires_grad_(), target).backward()
     assert logits.grad[0].any(1).nonzero().tolist() == [[4], [5], [6]]
+
+
+def test_classes_of_one_shape_are_those_of_the_inventory():
+    lips = load_inventory("cherry12").lips
+    for shape, classes in zip(("rounded", "spread", "open"), SHAPES, strict=True):
+        assert {CLASSES[n] for n in classes} == {name for name in CLASSES if lips[name] == shape}
 
 
 def test_a_rounded_sound_owes_no_more_where_another_rounded_mouth_is_shown():
