@@ -618,15 +618,18 @@ def lip_loss(
     closure must be seen once, and need not be right in every frame: so with weight 1 its best
     frames are worth what all of its frames are worth in `mean_loss`.
     """
-    likely = logits.log_softmax(2)
+    likely = logits.log_softmax(2).unbind(2)  # picking classes one by one is slow to differentiate
     owed = logits.new_zeros(())
     if meeting:
         for lips in LIPS:
-            owed = owed + meeting * _owed(likely[..., lips], target == lips, target, EARLY, LATE)
+            owed = owed + meeting * _owed(likely[lips], target == lips, target, EARLY, LATE)
     if shaping:
         for shape in SHAPES:
-            one_of = torch.isin(target, torch.tensor(shape, device=target.device))
-            owed = owed + shaping * _owed(likely[..., shape].logsumexp(2), one_of, target, 0, 0)
+            one_of, chance = target == shape[0], likely[shape[0]]
+            for other in shape[1:]:
+                one_of = one_of | (target == other)
+                chance = torch.logaddexp(chance, likely[other])
+            owed = owed + shaping * _owed(chance, one_of, target, 0, 0)
     return SOUND * owed / (target != IGNORED).sum().clamp_min(1)
 
 
