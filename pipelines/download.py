@@ -389,9 +389,8 @@ def _archive_errors(path: Path) -> Iterator[None]:
     """Errors of reading an archive become errors for a person. Not one of these modules has an
     exception of its own for every fault: gzip and bz2 raise an OSError without a number, zipfile a
     NotImplementedError for an archive of a version above 6.3 and a ValueError for a name that is no
-    text.
-    tarfile goes down a level for each header that belongs to the next one, and breaks on numbers
-    and maps of sparse files that are none."""
+    text. tarfile goes down a level for each header that belongs to the next one, and breaks on
+    numbers and maps of sparse files that are none."""
     try:
         yield
     except (

@@ -15,11 +15,13 @@ import torch
 from lipsync.dataset import Corpus, FeatureRow, write_feature_table
 from lipsync.errors import BadCheckpoint, BadFeatures, BadInput
 from lipsync.export import save_cherry
-from lipsync.features import AFTER, BEFORE, features, with_deltas
+from lipsync.features import AFTER, BEFORE, HOP, features, with_deltas
 from lipsync.infer import Model, frame_classes
 from lipsync.model import CherryNet
 from lipsync.train import (
+    EARLY,
     IGNORED,
+    LATE,
     SHAPES,
     Frames,
     Sampler,
@@ -38,6 +40,7 @@ from lipsync.train import (
     stretch_tract,
     train,
 )
+from visemes import lip_score
 from visemes.classes import CLASSES
 from visemes.inventory import load_inventory
 
@@ -341,6 +344,10 @@ def test_classes_of_one_shape_are_those_of_the_inventory():
     lips = load_inventory("cherry12").lips
     for shape, classes in zip(("rounded", "spread", "open"), SHAPES, strict=True):
         assert {CLASSES[n] for n in classes} == {name for name in CLASSES if lips[name] == shape}
+
+
+def test_lips_may_meet_when_the_lip_score_says_so():
+    assert (EARLY * HOP, LATE * HOP) == (lip_score.EARLY, lip_score.LATE)
 
 
 def test_a_rounded_sound_owes_no_more_where_another_rounded_mouth_is_shown():
