@@ -160,7 +160,7 @@ def gone_on(network: CherryNet, clips: list[TruthClip], params: TrainParams) -> 
         for mel, inside, target in sampler.sequences(rng, slice(None)):
             optimizer.param_groups[0]["lr"] = learning_rate(step, steps, params.learning_rate)
             logits, *_ = network(network_input(augment(mel, params, rng), inside))
-            loss = mean_loss(logits, target, torch.ones(len(CLASSES)))
+            loss = mean_loss(logits.log_softmax(2), target, torch.ones(len(CLASSES)))
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), params.clip_norm)

@@ -71,6 +71,12 @@ ROOM_S, ROOM_DB = 0.3, 30.0
 BREATH = 10 ** (-45 / 20)
 """Least noise that goes with the voice, as a share of the strongest band's amplitude."""
 
+BREATH_FLUTTER_DB = 3.0
+"""How much that noise varies from frame to frame and band to band (standard deviation)."""
+
+DB = math.log(10.0) / 10.0
+"""A decibel of power, in nats."""
+
 
 # ---------------------------------------------------------------- parameters
 
@@ -95,7 +101,8 @@ class TrainParams:
     over 10 % longer or shorter). contrast: likewise of the spectral contrast around each frame's
     mean. tempo: likewise of how fast it is spoken; not with `carry`. breath: the most noise that
     goes with the voice, as a share of the amplitude of each frame's strongest band; drawn evenly in
-    dB from 45 dB below that band on. reverberation: the longest reverberation time (RT60, seconds);
+    dB from 45 dB below that band on; its slope over the bands is drawn as tilt_db says, and it
+    varies by BREATH_FLUTTER_DB. reverberation: the longest reverberation time (RT60, seconds);
     drawn evenly from 0.3 s on, 30 to 0 dB below the voice. noise_low_db, noise_high_db: the noise
     floor is drawn evenly between them; noise_tilt_db: its slope over the bands, as tilt_db;
     noise_flutter_db: how much that noise varies from frame to frame. masked_bands, masked_frames:
@@ -218,8 +225,8 @@ class Frames:
         tempo: torch.Tensor | None = None,
     ) -> Sequences:
         """Sequences of `length` frames of the given clips, from the given frames on. What lies
-        outside the clip does not count. tempo: how many times as fast each is spoken (batch,);
-        bands are read between two frames then, labels from the nearest."""
+        outside the clip is silent and does not count. tempo: how many times as fast each is spoken
+        (batch,); bands are read between two frames then, labels from the nearest."""
         steps = torch.arange(-BEFORE, length + AFTER, device=self.device)
         moved = steps if tempo is None else steps * tempo[:, None]
         places = start[:, None] + moved.floor().long()
@@ -233,6 +240,7 @@ class Frames:
             before, after = self._bands(both.flatten(1)).unflatten(1, (-1, 2)).unbind(2)
             mel = torch.lerp(before, after, (moved - moved.floor())[..., None])
             at = start[:, None] + ((steps[inner] - LOOKAHEAD) * tempo[:, None]).round().long()
+        mel = torch.where(inside[..., None], mel, 10.0 * math.log10(FLOOR))
         named = self.labels[at.clamp(0, len(self) - 1)].long()
         counts = inside[:, inner] & (steps[inner] >= LOOKAHEAD)
         return mel, inside, torch.where(counts, named, IGNORED)
@@ -333,18 +341,15 @@ def augment(mel: torch.Tensor, params: TrainParams, rng: torch.Generator) -> tor
         return low + (high - low) * drawn
 
     slope = torch.linspace(-0.5, 0.5, bands, device=mel.device)
+    sound = power(mel)
     if params.breath:
-        breath = mel.amax(2, keepdim=True) + even(
-            20 * math.log10(BREATH), 20 * math.log10(params.breath)
-        )
-        breath = (
-            breath
-            + params.tilt_db * normal(batch, 1, 1) * slope
-            + 3.0 * normal(batch, frames, bands)
-        )
-        mel = power_sum(mel, breath)
+        breath = even(20 * math.log10(BREATH), 20 * math.log10(params.breath))
+        breath = breath + params.tilt_db * normal(batch, 1, 1) * slope
+        breath = breath + BREATH_FLUTTER_DB * normal(batch, frames, bands)
+        sound = sound + sound.amax(2, keepdim=True) * power(breath)
     if params.reverberation:
-        mel = reverberate(mel, even(ROOM_S, params.reverberation), even(-ROOM_DB, 0.0))
+        seconds, level = even(ROOM_S, params.reverberation), even(-ROOM_DB, 0.0)
+        sound = reverberate(sound, seconds, power(level))
     change = params.gain_db * normal(batch, 1, 1)
     change = change + params.tilt_db * normal(batch, 1, 1) * slope
     change = change + params.band_db * normal(batch, 1, bands)
@@ -353,7 +358,7 @@ def augment(mel: torch.Tensor, params: TrainParams, rng: torch.Generator) -> tor
         noise = noise + params.noise_tilt_db * normal(batch, 1, 1) * slope
     if params.noise_flutter_db:
         noise = noise + params.noise_flutter_db * normal(batch, frames, bands)
-    sound = mel + change
+    sound = sound * power(change)
     for most, axis in ((params.masked_frames, 1), (params.masked_bands, 2)):
         if most:
             place, width = torch.rand((2, batch), generator=rng, device=mel.device)
@@ -361,30 +366,29 @@ def augment(mel: torch.Tensor, params: TrainParams, rng: torch.Generator) -> tor
             first = (place * (mel.shape[axis] + 1 - width)).floor()[:, None]
             steps = torch.arange(mel.shape[axis], device=mel.device)
             gone = (steps >= first) & (steps < first + width[:, None])
-            sound = torch.where(gone.unsqueeze(3 - axis), 10.0 * math.log10(FLOOR), sound)
-    return power_sum(sound, noise).clamp_min(10.0 * math.log10(FLOOR))
+            sound = torch.where(gone.unsqueeze(3 - axis), FLOOR, sound)
+    return (sound + power(noise)).clamp_min(FLOOR).log() / DB
 
 
-DB = math.log(10.0) / 10.0
-"""A decibel of power, in nats."""
+def power(db: torch.Tensor) -> torch.Tensor:
+    """Decibels as power. Of sound it stays far inside float32's range, 1e±38 or ±380 dB."""
+    return torch.exp(db * DB)
 
 
-def power_sum(one_db: torch.Tensor, other_db: torch.Tensor) -> torch.Tensor:
-    """10·log10(10^(a/10) + 10^(b/10)), without leaving float32's range."""
-    return torch.logaddexp(one_db * DB, other_db * DB) / DB
+def reverberate(sound: torch.Tensor, seconds: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+    """Power of bands (batch, frames, 13) in a room: every frame also sounds on in those after it.
 
-
-def reverberate(mel: torch.Tensor, seconds: torch.Tensor, level_db: torch.Tensor) -> torch.Tensor:
-    """Mel bands (batch, frames, 13) in a room: every frame also sounds on in those after it.
-
-    seconds (batch, 1, 1): until it has fallen by 60 dB. level_db (batch, 1, 1): power of all that
-    is heard again of a sound, against the sound itself.
+    seconds (batch, 1, 1): until it has fallen by 60 dB. level (batch, 1, 1): power of all that is
+    heard again of a sound, as a share of the sound itself.
     """
-    nats = 6.0 * math.log(10.0) / (100.0 * seconds)  # lost per frame of 10 ms
-    steps = torch.arange(mel.shape[1], device=mel.device)[:, None] * nats
-    tail = torch.logcumsumexp(mel * DB + steps, 1) - steps
-    tail = tail - nats + torch.expm1(nats).log() + level_db * DB
-    return torch.cat([mel[:, :1], power_sum(mel[:, 1:], tail[:, :-1] / DB)], 1)
+    kept = torch.exp(-6.0 * math.log(10.0) / (100.0 * seconds))  # of the power, after 10 ms
+    heard, reach, share = sound, 1, kept
+    while reach < sound.shape[1]:  # what sounds on from twice as many frames each time
+        tail = torch.addcmul(heard[:, reach:], heard[:, :-reach], share)
+        heard = torch.cat([heard[:, :reach], tail], 1)
+        reach, share = 2 * reach, share * share
+    again = torch.addcmul(sound[:, 1:], heard[:, :-1], level * (1 - kept))
+    return torch.cat([sound[:, :1], again], 1)
 
 
 def stretch_tract(mel: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
@@ -566,9 +570,10 @@ def _one_epoch(run: _Run, sampler: Sampler | Stream, epoch: int, team: Team) -> 
             states = tuple(state.detach() * kept for state in states)
         logits, *after = network(network_input(augment(mel, params, changes), inside), *states)
         states = tuple(after) if params.carry else ()
-        loss = mean_loss(logits, target, weight, params.soften)
+        likely = logits.log_softmax(2)
+        loss = mean_loss(likely, target, weight, params.soften)
         if params.meeting or params.shaping:
-            loss = loss + lip_loss(logits, target, params.meeting, params.shaping)
+            loss = loss + lip_loss(likely, target, params.meeting, params.shaping)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), params.clip_norm)
@@ -587,48 +592,50 @@ def _one_epoch(run: _Run, sampler: Sampler | Stream, epoch: int, team: Team) -> 
 
 
 def mean_loss(
-    logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, soften: int = 0
+    likely: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, soften: int = 0
 ) -> torch.Tensor:
     """Weighted mean of the cross entropy over the outputs that count; 0 if none does.
 
-    soften: the target of an output is the mean of the targets this many outputs to either side.
+    likely: log probabilities (batch, length, 12). soften: the target of an output is the mean of
+    the targets this many outputs to either side.
     """
     counts = target != IGNORED
     named = target.clamp_min(0)
     weights = torch.where(counts, weight[named], 0.0)
     if soften:
-        chosen = functional.one_hot(named, logits.shape[2]) * counts[..., None].to(logits)
+        chosen = functional.one_hot(named, likely.shape[2]) * counts[..., None].to(likely)
         near = functional.avg_pool1d(chosen.mT, 2 * soften + 1, stride=1, padding=soften).mT
         share = near / near.sum(2, keepdim=True).clamp_min(1e-6)
-        losses = -(share * logits.log_softmax(2)).sum(2)
+        losses = -(share * likely).sum(2)
     else:
-        flat = functional.cross_entropy(logits.flatten(0, 1), named.flatten(), reduction="none")
+        flat = functional.nll_loss(likely.flatten(0, 1), named.flatten(), reduction="none")
         losses = flat.view_as(weights)
     return (losses * weights).sum() / weights.sum().clamp_min(1.0)
 
 
 def lip_loss(
-    logits: torch.Tensor, target: torch.Tensor, meeting: float = 1.0, shaping: float = 0.0
+    likely: torch.Tensor, target: torch.Tensor, meeting: float = 1.0, shaping: float = 0.0
 ) -> torch.Tensor:
     """What lips owe that do not show once what their sound needs: the mean cross entropy of the
     best HELD frames in a row of each sound, times SOUND, per output that counts.
 
-    meeting: weight of sounds of LIPS; the middle of their best frames may lie EARLY before to LATE
-    after them. shaping: weight of sounds of one of SHAPES; any class of that shape will do. A
-    closure must be seen once, and need not be right in every frame: so with weight 1 its best
-    frames are worth what all of its frames are worth in `mean_loss`.
+    likely: log probabilities (batch, length, 12). meeting: weight of sounds of LIPS; the middle of
+    their best frames may lie EARLY before to LATE after them. shaping: weight of sounds of one of
+    SHAPES; any class of that shape will do. A closure must be seen once, and need not be right in
+    every frame: so with weight 1 its best frames are worth what all of its frames are worth in
+    `mean_loss`.
     """
-    likely = logits.log_softmax(2).unbind(2)  # picking classes one by one is slow to differentiate
-    owed = logits.new_zeros(())
+    of = likely.unbind(2)  # picking classes one by one is slow to differentiate
+    owed = likely.new_zeros(())
     if meeting:
         for lips in LIPS:
-            owed = owed + meeting * _owed(likely[lips], target == lips, target, EARLY, LATE)
+            owed = owed + meeting * _owed(of[lips], target == lips, target, EARLY, LATE)
     if shaping:
         for shape in SHAPES:
-            one_of, chance = target == shape[0], likely[shape[0]]
+            one_of, chance = target == shape[0], of[shape[0]]
             for other in shape[1:]:
                 one_of = one_of | (target == other)
-                chance = torch.logaddexp(chance, likely[other])
+                chance = torch.logaddexp(chance, of[other])
             owed = owed + shaping * _owed(chance, one_of, target, 0, 0)
     return SOUND * owed / (target != IGNORED).sum().clamp_min(1)
 

@@ -36,6 +36,7 @@ from lipsync.train import (
     main,
     mean_loss,
     network_input,
+    power,
     reverberate,
     stretch_tract,
     train,
@@ -210,14 +211,29 @@ def test_a_room_lets_a_click_sound_on_as_long_and_as_loud_as_asked():
     click[:, 20] = 0.0
     seconds, level = [0.4, 1.0], [-3.0, -12.0]
     heard = reverberate(
-        click, torch.tensor(seconds)[:, None, None], torch.tensor(level)[:, None, None]
+        power(click),
+        torch.tensor(seconds)[:, None, None],
+        power(torch.tensor(level))[:, None, None],
     )
+    heard = 10 * heard.log10()
     torch.testing.assert_close(heard[:, 20], click[:, 20], atol=0.01, rtol=0)
     assert (heard[:, :20] < -80).all(), "nothing before the click"
     for one, again in enumerate(10 ** (heard[:, 21:].double() / 10)):
         assert 10 * math.log10(again[:, 0].sum()) == pytest.approx(level[one], abs=0.05)
         fall = 10 * math.log10(again[0, 0] / again[25, 0])
         assert fall == pytest.approx(60 * 0.25 / seconds[one], abs=0.1)
+
+
+def test_a_room_lets_nothing_of_the_clip_before_sound_on_into_a_clip():
+    loud, quiet = speech_like("a", 0, 30), speech_like("b", 1, 30)
+    alone = Frames(Corpus.of([quiet]), CPU)
+    behind = Frames(Corpus.of([replace(loud, mel=loud.mel + 40), quiet]), CPU)
+    params = replace(TINY, reverberation=0.8)
+    heard = []
+    for frames, clip in ((alone, 0), (behind, 1)):
+        mel, *_ = frames.cut(torch.tensor([clip]), frames.first[clip : clip + 1], 30)
+        heard.append(augment(mel, params, torch.Generator().manual_seed(0)))
+    assert torch.equal(*heard)
 
 
 def test_breath_goes_with_the_voice_and_stays_below_what_was_asked():
@@ -289,42 +305,43 @@ def test_the_learning_rate_rises_to_the_top_and_falls_to_almost_nothing():
 
 def test_the_loss_leaves_out_what_does_not_count_and_weighs_the_lips():
     logits = torch.randn(2, 5, 12, generator=torch.Generator().manual_seed(7))
+    likely = logits.log_softmax(2)
     target = torch.tensor([[IGNORED, 5, 0, 1, IGNORED], [IGNORED] * 5])
-    each = -logits.log_softmax(2)[0, [1, 2, 3], [5, 0, 1]]
-    plain = mean_loss(logits, target, torch.ones(12))
+    each = -likely[0, [1, 2, 3], [5, 0, 1]]
+    plain = mean_loss(likely, target, torch.ones(12))
     torch.testing.assert_close(plain, each.mean())
     weight = torch.ones(12)
     weight[5] = 3.0
     expected = (3 * each[0] + each[1] + each[2]) / 5
-    torch.testing.assert_close(mean_loss(logits, target, weight), expected)
-    assert mean_loss(logits, torch.full((2, 5), IGNORED), weight) == 0
+    torch.testing.assert_close(mean_loss(likely, target, weight), expected)
+    assert mean_loss(likely, torch.full((2, 5), IGNORED), weight) == 0
 
 
 def test_softened_targets_are_the_mean_of_their_neighbours():
-    logits = torch.randn(1, 6, 12, generator=torch.Generator().manual_seed(7))
+    likely = torch.randn(1, 6, 12, generator=torch.Generator().manual_seed(7)).log_softmax(2)
     target = torch.tensor([[IGNORED, 4, 4, 7, 7, 7]])
-    chances = -logits.log_softmax(2)[0]
+    chances = -likely[0]
     third = (2 / 3 * chances[2, 4] + 1 / 3 * chances[2, 7]).item()
-    assert mean_loss(logits, target, torch.ones(12), 0) == pytest.approx(
+    assert mean_loss(likely, target, torch.ones(12), 0) == pytest.approx(
         (chances[1:3, 4].sum() + chances[3:, 7].sum()).item() / 5, rel=1e-5
     )
-    soft = mean_loss(logits, target, torch.ones(12), 1).item()
+    soft = mean_loss(likely, target, torch.ones(12), 1).item()
     rest = chances[1, 4] + (1 / 3 * chances[3, 4] + 2 / 3 * chances[3, 7]) + chances[4:, 7].sum()
     assert soft == pytest.approx((third + rest.item()) / 5, rel=1e-5)
 
 
 def test_lips_owe_the_best_frames_in_a_row_of_each_of_their_sounds():
-    logits = torch.randn(2, 16, 12, generator=torch.Generator().manual_seed(7))
+    likely = torch.randn(2, 16, 12, generator=torch.Generator().manual_seed(7)).log_softmax(2)
     target = torch.zeros(2, 16, dtype=torch.long)
     target[0, 4:6], target[0, 12:14], target[1, 9:12] = 5, 5, 3
     target[0, 15] = target[1, 12:] = IGNORED
-    lost = -logits.log_softmax(2)
+    lost = -likely
     in_a_row = (lost[:, :-2] + lost[:, 1:-1] + lost[:, 2:]) / 3  # place k: frames k, k + 1, k + 2
     owed = in_a_row[0, 0:6, 5].min() + in_a_row[0, 8:14, 5].min() + in_a_row[1, 5:11, 3].min()
     counted = 15 + 12
-    torch.testing.assert_close(lip_loss(logits, target), 6 * owed / counted)
-    assert lip_loss(logits, torch.zeros(2, 16, dtype=torch.long)) == 0
-    assert lip_loss(logits, torch.full((2, 16), IGNORED)) == 0
+    torch.testing.assert_close(lip_loss(likely, target), 6 * owed / counted)
+    assert lip_loss(likely, torch.zeros(2, 16, dtype=torch.long)) == 0
+    assert lip_loss(likely, torch.full((2, 16), IGNORED)) == 0
 
 
 def test_lips_that_meet_for_30_ms_owe_nothing_and_only_the_best_frames_are_taught():
@@ -332,11 +349,11 @@ def test_lips_that_meet_for_30_ms_owe_nothing_and_only_the_best_frames_are_taugh
     target = torch.zeros(1, 12, dtype=torch.long)
     target[0, 4:8] = 5
     logits[0, 5, 5] = 20.0
-    assert lip_loss(logits, target) > 0.5, "a flicker is not enough"
+    assert lip_loss(logits.log_softmax(2), target) > 0.5, "a flicker is not enough"
     logits[0, 4:7, 5] = 20.0
-    assert lip_loss(logits, target) < 1e-6
+    assert lip_loss(logits.log_softmax(2), target) < 1e-6
     logits[0, 4:7, 5] = 1.0
-    lip_loss(logits.requires_grad_(), target).backward()
+    lip_loss(logits.requires_grad_().log_softmax(2), target).backward()
     assert logits.grad[0].any(1).nonzero().tolist() == [[4], [5], [6]]
 
 
@@ -356,14 +373,16 @@ def test_a_rounded_sound_owes_no_more_where_another_rounded_mouth_is_shown():
     target[0, 2:6] = oh
     logits = torch.zeros(1, 8, 12)
     logits[0, 2:5, woo] = 20.0
-    assert lip_loss(logits, target, 0.0, 1.0) < 1e-6
-    assert lip_loss(logits, target, 1.0, 0.0) == 0, "nothing has to meet"
+    likely = logits.log_softmax(2)
+    assert lip_loss(likely, target, 0.0, 1.0) < 1e-6
+    assert lip_loss(likely, target, 1.0, 0.0) == 0, "nothing has to meet"
     elsewhere = torch.zeros(1, 8, 12)
     elsewhere[0, [0, 7], woo] = 20.0
+    elsewhere = elsewhere.log_softmax(2)
     owed = lip_loss(elsewhere, target, 0.0, 1.0)
     assert owed == pytest.approx(6 * math.log(4) / 8), "outside the sound it is no use"
     assert lip_loss(elsewhere, target, 0.0, 2.0) == pytest.approx(2 * owed.item())
-    assert lip_loss(logits.roll(ee - woo, 2), target, 0.0, 1.0) > 1, "nor is another mouth"
+    assert lip_loss(likely.roll(ee - woo, 2), target, 0.0, 1.0) > 1, "nor is another mouth"
 
 
 def test_validation_measures_what_prediction_gives():
