@@ -108,7 +108,7 @@ def plain_epochs(
 
 def our_epochs(corpus: Corpus, params: ours.TrainParams, device: torch.device) -> Iterator[int]:
     """Runs our loop; yields the frames of each epoch, padding not counted."""
-    model = CherryNet(params.dropout).to(device)
+    model = CherryNet(params.dropout, params.hidden).to(device)
     sampler = ours.Sampler(ours.Frames(corpus, device), params)
     ours.fit_normalization(model, sampler, params)
     optimizer = torch.optim.AdamW(model.parameters(), fused=device.type == "cuda")

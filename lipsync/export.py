@@ -16,8 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lipsync.errors import BadModel
 from lipsync.features import FEATURES, HOP, RATE
-from lipsync.model import HIDDEN, LOOKAHEAD, OUTPUTS, CherryNet
-from lipsync.untrusted import read_weights
+from lipsync.model import LOOKAHEAD, OUTPUTS, CherryNet
+from lipsync.untrusted import MOST_HIDDEN, read_weights
 from visemes.classes import CLASSES, LETTERS
 
 OPSET = 14
@@ -53,7 +53,6 @@ def load_cherry(path: str | Path) -> CherryNet:
 
     Raises BadModel that names the file if it is missing or is not such a state dictionary.
     """
-    model = CherryNet()
     remedy = "give a model that `visemill` or Cherry Lip Sync has written"
     try:
         state = torch.load(read_weights(path), map_location="cpu", weights_only=True)
@@ -65,8 +64,12 @@ def load_cherry(path: str | Path) -> CherryNet:
             f"cannot be read as weights ({reason})", where=str(path), remedy=remedy
         ) from error
     try:
+        hidden = state["net.9.weight"].shape[1]
+        if hidden > MOST_HIDDEN:
+            raise ValueError(f"GRUs of width {hidden}")
+        model = CherryNet(hidden=hidden)
         model.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError, ValueError) as error:
+    except (RuntimeError, TypeError, AttributeError, ValueError, LookupError) as error:
         lines = [line.strip() for line in str(error).splitlines()]
         raise BadModel(
             f"holds other weights ({' '.join(lines[1:3] or lines)})",
@@ -79,7 +82,7 @@ def load_cherry(path: str | Path) -> CherryNet:
 def save_onnx(model: CherryNet, path: str | Path) -> None:
     """The network as ONNX, for whole files and for streams alike.
 
-    Inputs: features (1, frames, 26); h1, h2 (1, 1, 80), zeros at the start of a sound.
+    Inputs: features (1, frames, 26); h1, h2 (1, 1, hidden), zeros at the start of a sound.
     Outputs: probabilities (frames, 12); h1n, h2n, the next call's h1 and h2.
     The file's metadata name the classes, letters, rate, hop and lookahead.
     """
@@ -105,7 +108,7 @@ def save_onnx(model: CherryNet, path: str | Path) -> None:
         numpy_helper.from_array(np.array(axes, np.int64), name)
         for name, axes in (("direction", [1]), ("direction_and_batch", [1, 2]))
     ]
-    gru = {"hidden_size": HIDDEN, "linear_before_reset": 1}
+    gru = {"hidden_size": model.hidden, "linear_before_reset": 1}
     nodes = [
         helper.make_node("Mul", ["features", "scale"], ["scaled"]),
         helper.make_node("Add", ["scaled", "shift"], ["normalized"]),
@@ -117,7 +120,7 @@ def save_onnx(model: CherryNet, path: str | Path) -> None:
         helper.make_node("Gemm", ["x2", "out_w", "out_b"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
-    state = (1, 1, HIDDEN)
+    state = (1, 1, model.hidden)
     graph = helper.make_graph(
         nodes,
         "visemill",

@@ -12,7 +12,7 @@ import numpy as np
 from lipsync.errors import BadModel
 from lipsync.features import FEATURES, HOP, RATE, FeatureStream, features
 from lipsync.step import WEIGHTS, Step, read_weights
-from lipsync.untrusted import read_graph
+from lipsync.untrusted import MOST_HIDDEN, read_graph
 from visemes.classes import CLASSES, LETTERS
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ OWN_MODEL = Path("models/visemill.onnx")
 SHIPPED_MODEL = Path(__file__).parent / "weights" / "visemill.onnx"
 """The model that comes with the package; its card lies beside it."""
 
-_HIDDEN = 80
 _LIPS = (CLASSES.index("M"), CLASSES.index("F"))
 _LETTERS = tuple(LETTERS[name] for name in CLASSES)
 
@@ -231,9 +230,12 @@ class _OnnxNetwork:
             ) from error
         shapes = {i.name: (i.shape or [0])[-1] for i in self._session.get_inputs()}
         about = self._session.get_modelmeta().custom_metadata_map
-        expected = {"features": FEATURES, "h1": _HIDDEN, "h2": _HIDDEN}
-        if shapes != expected or about.get("classes", "").split() != list(CLASSES):
+        hidden = shapes.get("h1")
+        ours = shapes == {"features": FEATURES, "h1": hidden, "h2": hidden}
+        ours &= isinstance(hidden, int) and 0 < hidden <= MOST_HIDDEN
+        if not ours or about.get("classes", "").split() != list(CLASSES):
             raise BadModel("is an ONNX model of another kind", where=str(path), remedy=remedy)
+        self._start = np.zeros((1, 1, hidden), np.float32)
         try:
             self.run(np.zeros((2, FEATURES), np.float32), None)
         except Exception as error:  # as above: weights of other shapes are noticed here
@@ -260,8 +262,7 @@ class _OnnxNetwork:
         if len(x) == 1 and state and self._step:  # a stream in pieces of 10 ms
             probabilities, state = self._step(x[0], state)
             return probabilities[None], state
-        zeros = np.zeros((1, 1, _HIDDEN), np.float32)
-        h1, h2 = state or (zeros, zeros)
+        h1, h2 = state or (self._start, self._start)
         probabilities, h1, h2 = self._session.run(
             ["probabilities", "h1n", "h2n"], {"features": x[None], "h1": h1, "h2": h2}
         )

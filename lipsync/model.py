@@ -1,4 +1,4 @@
-"""The network: batch normalization, two small GRUs, one linear layer (65,824 weights to train).
+"""The network: batch normalization, two GRUs, one linear layer; 65,824 weights at Cherry's width.
 
 Its parameters have the names and shapes of Cherry Lip Sync's, so weights go both ways.
 """
@@ -13,7 +13,7 @@ from lipsync.recurrence import run_gru
 from visemes.classes import CLASSES
 
 HIDDEN = 80
-"""Width of both GRU layers."""
+"""Width of both GRU layers, if nothing else is said: Cherry Lip Sync's."""
 OUTPUTS = len(CLASSES)
 """Visemes, in the order of visemes.classes.CLASSES."""
 LOOKAHEAD = 3
@@ -45,15 +45,16 @@ class CherryNet(nn.Module):
     4 and 7, output at 9, dropout before each GRU; the others do nothing.
     """
 
-    def __init__(self, dropout: float = 0.2) -> None:
+    def __init__(self, dropout: float = 0.2, hidden: int = HIDDEN) -> None:
         super().__init__()
+        self.hidden = hidden
         places: list[nn.Module] = [nn.Identity() for _ in range(_OUT + 1)]
         places[_NORM] = nn.BatchNorm1d(FEATURES)
         places[_GRU1 - 1] = Dropout(dropout)
-        places[_GRU1] = nn.GRU(FEATURES, HIDDEN, batch_first=True)
+        places[_GRU1] = nn.GRU(FEATURES, hidden, batch_first=True)
         places[_GRU2 - 1] = Dropout(dropout)
-        places[_GRU2] = nn.GRU(HIDDEN, HIDDEN, batch_first=True)
-        places[_OUT] = nn.Linear(HIDDEN, OUTPUTS)
+        places[_GRU2] = nn.GRU(hidden, hidden, batch_first=True)
+        places[_OUT] = nn.Linear(hidden, OUTPUTS)
         self.net = nn.ModuleList(places)
 
     @property
@@ -67,7 +68,7 @@ class CherryNet(nn.Module):
         h1: torch.Tensor | None = None,
         h2: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Logits (batch, frames, 12) and the state (1, batch, 80) of both GRUs after them.
+        """Logits (batch, frames, 12) and the state (1, batch, hidden) of both GRUs after them.
 
         Without a state given, sequences start from zeros.
         """

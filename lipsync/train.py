@@ -41,7 +41,7 @@ from lipsync.errors import BadCheckpoint, BadFeatures, BadInput
 from lipsync.export import save_cherry, save_onnx
 from lipsync.features import AFTER, BEFORE, FLOOR, inner_deltas
 from lipsync.frame_file import FrameFile
-from lipsync.model import LOOKAHEAD, OUTPUTS, CherryNet
+from lipsync.model import HIDDEN, LOOKAHEAD, OUTPUTS, CherryNet
 from visemes.classes import CLASSES
 
 LIPS = (CLASSES.index("F"), CLASSES.index("M"))
@@ -92,8 +92,8 @@ _SPREADS = (
 class TrainParams:
     """What decides a training run; params.yaml holds the recipe.
 
-    frames: length of a training sequence (10 ms each). learning_rate: the top of the one-cycle
-    schedule.
+    hidden: width of both GRU layers; Cherry's tools read no other than 80. frames: length of a
+    training sequence (10 ms each). learning_rate: the top of the one-cycle schedule.
 
     The sound, drawn anew for each sequence. gain_db, tilt_db, band_db: standard deviations of
     loudness, of the slope from the lowest to the highest band, and of each band. tract: standard
@@ -122,6 +122,7 @@ class TrainParams:
     """
 
     epochs: int = 30
+    hidden: int = HIDDEN
     batch: int = 64
     frames: int = 300
     learning_rate: float = 3e-3
@@ -154,8 +155,8 @@ class TrainParams:
 
     def __post_init__(self) -> None:
         wrong = ""
-        if min(self.epochs, self.batch) < 1:
-            wrong = "epochs and batch must be at least 1"
+        if min(self.epochs, self.hidden, self.batch) < 1:
+            wrong = "epochs, hidden and batch must be at least 1"
         elif self.frames <= LOOKAHEAD:
             wrong = f"frames must be more than the lookahead of {LOOKAHEAD}"
         elif not 0 <= self.dropout < 1:
@@ -448,7 +449,7 @@ def train(
     on_epoch = on_epoch or (lambda row: None)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         _seed(params, "weights")
-        model = CherryNet(params.dropout).to(device)
+        model = CherryNet(params.dropout, params.hidden).to(device)
         frames = Frames(corpus, device)
         sampler = Stream(frames, params) if params.carry else Sampler(frames, params)
         fit_normalization(model, sampler, params)

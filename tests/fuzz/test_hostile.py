@@ -367,6 +367,15 @@ def test_weights_that_unpack_to_gigabytes_are_refused(tmp_path):
         Model.load(tmp_path / "a.pt")
 
 
+def test_weights_that_claim_wide_layers_are_refused(tmp_path):
+    state = CherryNet().state_dict()
+    state["net.9.weight"] = torch.zeros(1).expand(12, 1 << 20)  # four bytes in the file
+    torch.save(state, tmp_path / "a.pt")
+    assert (tmp_path / "a.pt").stat().st_size < 1 << 20
+    with pytest.raises(BadModel, match="GRUs of width 1048576"):
+        Model.load(tmp_path / "a.pt")
+
+
 def graph(change) -> bytes:
     from lipsync.export import save_onnx
 
@@ -391,9 +400,19 @@ def foreign(net) -> None:
     net.node[0].domain = "com.microsoft"
 
 
+def wide(net) -> None:
+    for tensor in (*net.input[1:], *net.output[1:]):
+        tensor.type.tensor_type.shape.dim[2].dim_value = 1 << 40
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
-    [(outside, "in another file"), (fill, "ConstantOfShape"), (foreign, "which ours have not")],
+    [
+        (wide, "cannot be read as ONNX|another kind"),
+        (outside, "in another file"),
+        (fill, "ConstantOfShape"),
+        (foreign, "which ours have not"),
+    ],
 )
 def test_graphs_with_parts_that_ours_have_not_are_refused(tmp_path, monkeypatch, change, words):
     monkeypatch.chdir(tmp_path)

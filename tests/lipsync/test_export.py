@@ -20,9 +20,9 @@ NAMES = {
 }  # fmt: skip
 
 
-def random_net(seed: int = 0) -> CherryNet:
+def random_net(seed: int = 0, hidden: int = 80) -> CherryNet:
     torch.manual_seed(seed)
-    net = CherryNet()
+    net = CherryNet(hidden=hidden)
     net.norm.running_mean.normal_(-20, 5)
     net.norm.running_var.uniform_(50, 800)
     net.norm.weight.data.uniform_(0.5, 2)
@@ -74,8 +74,18 @@ def test_the_same_weights_give_the_same_bytes(tmp_path, save):
     assert (tmp_path / "a").read_bytes() != (tmp_path / "c").read_bytes()
 
 
-def test_onnx_gives_pytorchs_probabilities_for_a_whole_file(tmp_path):
-    net = random_net()
+@pytest.mark.parametrize("hidden", [80, 24, 200])
+def test_weights_come_back_from_a_file_whatever_their_width(tmp_path, hidden):
+    net = random_net(0, hidden)
+    save_cherry(net, tmp_path / "a.pt")
+    again = load_cherry(tmp_path / "a.pt")
+    assert again.hidden == hidden
+    torch.testing.assert_close(again.state_dict(), net.state_dict(), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("hidden", [80, 24, 200])
+def test_onnx_gives_pytorchs_probabilities_for_a_whole_file(tmp_path, hidden):
+    net = random_net(0, hidden)
     save_onnx(net, tmp_path / "a.onnx")
     x = random_features(500)
     ours, theirs = Model.of(net), Model.load(tmp_path / "a.onnx")
@@ -84,8 +94,9 @@ def test_onnx_gives_pytorchs_probabilities_for_a_whole_file(tmp_path):
     np.testing.assert_allclose(theirs.predict_features(x), expected, atol=1e-5)
 
 
-def test_onnx_gives_pytorchs_probabilities_frame_by_frame(tmp_path):
-    net = random_net()
+@pytest.mark.parametrize("hidden", [80, 24, 200])
+def test_onnx_gives_pytorchs_probabilities_frame_by_frame(tmp_path, hidden):
+    net = random_net(0, hidden)
     save_onnx(net, tmp_path / "a.onnx")
     x = random_features(200)
     network, state, rows = Model.load(tmp_path / "a.onnx").network, None, []

@@ -482,7 +482,7 @@ def test_patience_ends_a_run_that_gets_no_better():
     "changes",
     [
         {"carry": 1.0}, {"masked_frames": 9, "soften": 2}, {"meeting": 1.0},
-        {"reverberation": 0.5, "breath": 0.03},
+        {"reverberation": 0.5, "breath": 0.03}, {"hidden": 120},
     ],
 )  # fmt: skip
 def test_it_learns_too_when_the_task_is_changed(changes):
