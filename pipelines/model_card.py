@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lipsync.features import HOP, RATE
+from lipsync.features import FEATURES, HOP, RATE
 from lipsync.infer import LOOKAHEAD
 from lipsync.steady import LAG
 from visemes.classes import CLASSES, LETTERS
+
+CHERRYS_HIDDEN = 80
+"""Width of both GRU layers of Cherry Lip Sync's model, see lipsync.model (which needs torch)."""
 
 WINDOW_MS = 25
 """Length of the analysis window, see lipsync.features."""
@@ -30,12 +33,14 @@ def model_card(data: Mapping, settings: Mapping, metrics: Mapping) -> str:
     """
     hop = HOP * 1000 // RATE
     train = data["splits"]["train"]
+    hidden = settings.get("hidden", CHERRYS_HIDDEN)
+    width = "" if hidden == CHERRYS_HIDDEN else ", in another width"
     lines = [
         "# A lip-sync model",
         "",
         f"From sound to one of {len(CLASSES)} mouth shapes, {1000 // hop} times a second, in real"
-        " time. 65,824 weights: normalization, two GRUs of 80, one linear layer; the layout is that"
-        " of Cherry Lip Sync's model.",
+        f" time. {weights(hidden):,} weights: normalization, two GRUs of {hidden}, one linear"
+        f" layer; the layout is that of Cherry Lip Sync's model{width}.",
         "",
         f"- In: mono sound at {RATE:,} Hz; 13 mel bands and their deltas every {hop} ms"
         " (`lipsync/features.py`).",
@@ -91,6 +96,17 @@ def model_card(data: Mapping, settings: Mapping, metrics: Mapping) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def weights(hidden: int) -> int:
+    """How many numbers a network of this width learns.
+
+    >>> weights(80)
+    65824
+    """
+    outputs = len(CLASSES)
+    normalization, linear = 2 * FEATURES, (hidden + 1) * outputs
+    return normalization + 3 * hidden * (FEATURES + hidden + 2 + 2 * hidden + 2) + linear
 
 
 def _cell(figures: Mapping, key: str) -> str:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from pipelines.model_card import model_card
+import pytest
+
+from lipsync.model import CherryNet
+from pipelines.model_card import model_card, weights
 
 DATA = {
     "splits": {"train": {"clips": 2, "minutes": 3.4, "speakers": 5}},
@@ -25,3 +28,11 @@ def test_the_card_says_what_went_in_and_how_good_it_is_beside_the_rival():
 def test_what_was_not_measured_is_left_out():
     card = model_card(DATA, {}, {"held_out": {"visemill": {"frame_accuracy": 0.7}}, "truth": {}})
     assert "lip score |" not in card and "frames right" in card
+
+
+@pytest.mark.parametrize("hidden", [1, 80, 160])
+def test_the_card_counts_the_weights_of_the_network(hidden):
+    learned = sum(p.numel() for p in CherryNet(hidden=hidden).parameters())
+    card = model_card(DATA, {"hidden": hidden}, {"held_out": {}, "truth": {}})
+    assert weights(hidden) == learned and f"{learned:,} weights" in card
+    assert ("in another width" in card) == (hidden != 80)
