@@ -203,6 +203,12 @@ def measure_clip(model: Model, truth: TruthClip, audio: np.ndarray) -> Tally:
     return tally_of(truth, frame_classes(model.predict_features(features(audio))))
 
 
+def measure_labels(truth: TruthClip, audio: np.ndarray) -> Tally:
+    """As `measure_clip`, of the mouths that the rules make of the clip's own labels: how much they
+    change, and what a model shows at best that names every frame right."""
+    return tally_of(truth, labels_of(truth))
+
+
 def measure_steady(model: Model, truth: TruthClip, audio: np.ndarray) -> Tally:
     """As `measure_clip`, of the steady track that `visemill lipsync --filter` shows."""
     return tally_of(truth, steady_classes(model.predict(audio))[LOOKAHEAD:])
@@ -210,10 +216,14 @@ def measure_steady(model: Model, truth: TruthClip, audio: np.ndarray) -> Tally:
 
 def tally_of(truth: TruthClip, shown: np.ndarray) -> Tally:
     """The tally of a track (classes per 10 ms) beside the hand labels of its clip."""
-    clip = truth.clip
-    true = label_classes(clip.visemes, len(clip.audio), CLASSES).astype(int)
+    clip, true = truth.clip, labels_of(truth)
     known = truth.known_at(np.arange(len(true)) * HOP)
     return tally(true, shown, known, phones=clip.phones, ipa=clip.ipa, skip=truth.unknown)
+
+
+def labels_of(truth: TruthClip) -> np.ndarray:
+    """The class of each 10 ms frame by the labels (frames,)."""
+    return label_classes(truth.clip.visemes, len(truth.clip.audio), CLASSES).astype(int)
 
 
 def _chief(counts: Tally) -> dict[str, float]:

@@ -16,6 +16,7 @@ from pipelines.evaluate import (
     EvaluateParams,
     Measure,
     measure_clip,
+    measure_labels,
     measure_steady,
     measure_truth,
     rounded,
@@ -69,7 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints a table for each folder: every model, as recorded, in each condition and group."""
+    """Prints a table for each folder: every model, as recorded, in each condition and group; and
+    the mouths of the hand labels themselves."""
     params = load_params("evaluate", EvaluateParams)
     mouths = load_params("visemes", VisemesParams)
     folders = args.truth or [*map(Path, params.truth), *folders_in(TRUTH)]
@@ -86,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
             measures[f"{title} --filter"] = partial(measure_steady, model), under
     if rhubarb := find_rhubarb(args.rhubarb):
         measures["rhubarb"] = rhubarb.measure, conditions()
+    measures["the labels"] = measure_labels, conditions()
     found: dict[str, dict] = {}
     for folder, title in zip(folders, titles(folders), strict=True):
         clips = read_truth(folder, load_inventory(mouths.inventory), mouths.rules)

@@ -49,7 +49,9 @@ def test_models_stand_beside_each_other_by_condition_and_group(truth, capsys):
     out = truth / "figures.json"
     assert visemill_evaluate("--truth", truth, "--model", *models, "--json", out) == 0
     found = json.loads(out.read_text())[truth.name]
-    assert set(found) == {"one.pt", "two.pt"}
+    assert set(found) == {"one.pt", "two.pt", "the labels"}
+    assert found["the labels"]["frame_accuracy"] == found["the labels"]["lip_score"] == 1
+    assert set(found["the labels"]["by_condition"]) == {"as recorded"}
     one = found["one.pt"]
     assert list(one["by_sex"]) == ["f", "m"] and list(one["by_age"]) == ["adult", "child"]
     assert {"as recorded", "-12 dB", "noise 10 dB", "room 0.4 s"} <= set(one["by_condition"])
