@@ -31,10 +31,9 @@ from lipsync.train import (
     Frames,
     Sampler,
     TrainParams,
-    augment,
+    heard,
     learning_rate,
     mean_loss,
-    network_input,
 )
 from pipelines.aligners import MODEL, ready_aligner
 from pipelines.evaluate import measure_clip, tally_of
@@ -159,7 +158,7 @@ def gone_on(network: CherryNet, clips: list[TruthClip], params: TrainParams) -> 
         rng = torch.Generator().manual_seed(epoch)
         for mel, inside, target in sampler.sequences(rng, slice(None)):
             optimizer.param_groups[0]["lr"] = learning_rate(step, steps, params.learning_rate)
-            logits, *_ = network(network_input(augment(mel, params, rng), inside))
+            logits, *_ = network(heard(mel, inside, target, params, rng))
             loss = mean_loss(logits.log_softmax(2), target, torch.ones(len(CLASSES)))
             optimizer.zero_grad()
             loss.backward()

@@ -52,6 +52,9 @@ SHAPES = tuple(
 )
 """Classes that show the same shape of the lips: rounded, spread, open; as cherry12.yaml says."""
 
+CONSONANTS = tuple(CLASSES.index(name) for name in "D F L M S".split())
+"""Classes of consonants alone (R and Woo are vowels' too)."""
+
 EARLY, LATE = 3, 1
 """Frames before and after a sound of LIPS in which they may meet, as in visemes.lip_score."""
 
@@ -83,8 +86,8 @@ DB = math.log(10.0) / 10.0
 
 _SPREADS = (
     "gain_db", "tilt_db", "band_db", "noise_tilt_db", "noise_flutter_db", "tract", "contrast",
-    "reverberation", "breath", "tempo", "masked_bands", "masked_frames", "soften", "patience",
-    "meeting", "shaping",
+    "consonants", "reverberation", "breath", "tempo", "masked_bands", "masked_frames", "soften",
+    "patience", "meeting", "shaping",
 )  # fmt: skip
 
 
@@ -99,7 +102,9 @@ class TrainParams:
     loudness, of the slope from the lowest to the highest band, and of each band. tract: standard
     deviation of the logarithm of the vocal tract's length (0.1: a third of the sequences sound
     over 10 % longer or shorter). contrast: likewise of the spectral contrast around each frame's
-    mean. tempo: likewise of how fast it is spoken; not with `carry`. breath: the most noise that
+    mean. consonants: standard deviation (dB) of how much louder each class of CONSONANTS is than
+    otherwise, and of its slope over the bands; half of it that of each band.
+    tempo: likewise of how fast it is spoken; not with `carry`. breath: the most noise that
     goes with the voice, as a share of the amplitude of each frame's strongest band; drawn evenly in
     dB from 45 dB below that band on; its slope over the bands is drawn as tilt_db says, and it
     varies by BREATH_FLUTTER_DB. reverberation: the longest reverberation time (RT60, seconds);
@@ -138,6 +143,7 @@ class TrainParams:
     noise_flutter_db: float = 0.0
     tract: float = 0.0
     contrast: float = 0.0
+    consonants: float = 0.0
     reverberation: float = 0.0
     breath: float = 0.0
     tempo: float = 0.0
@@ -317,6 +323,44 @@ class Stream:
         row = torch.arange(self.params.batch, device=device)[rows, None] * self.batches * length
         for batch in range(self.batches):
             yield frames.read(line[(row + batch * length + steps) % len(frames)])
+
+
+def heard(
+    mel: torch.Tensor,
+    inside: torch.Tensor,
+    target: torch.Tensor,
+    params: TrainParams,
+    rng: torch.Generator,
+) -> torch.Tensor:
+    """Features (batch, length, 26) of sequences to whose sound something happened, drawn anew."""
+    if params.consonants:
+        mel = vary_consonants(mel, target, params.consonants, rng)
+    return network_input(augment(mel, params, rng), inside)
+
+
+def vary_consonants(
+    mel: torch.Tensor, target: torch.Tensor, spread_db: float, rng: torch.Generator
+) -> torch.Tensor:
+    """Mel bands (batch, length + 3, 13) with the consonants of other people.
+
+    Synthetic voices differ in their vocal tracts and pitch, but all make consonants by the same
+    recipe, and not by that of people. So each class is louder or softer, brighter or darker in each
+    sequence. Between two classes it changes within 3 frames.
+    """
+    batch, _, bands = mel.shape
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn((batch, len(CONSONANTS), *shape), generator=rng, device=mel.device)
+
+    slope = torch.linspace(-0.5, 0.5, bands, device=mel.device)
+    drawn = normal(1) + normal(1) * slope + 0.5 * normal(bands)
+    change = mel.new_zeros(batch, OUTPUTS + 1, bands)
+    change[:, list(CONSONANTS)] = spread_db * drawn
+    # Frame k of the bands is named by output k + 1; of the first two and the last four none is.
+    named = functional.pad(target[:, LOOKAHEAD:], (BEFORE, LOOKAHEAD + AFTER), value=IGNORED)
+    named = torch.where(named == IGNORED, OUTPUTS, named)
+    moved = change.gather(1, named[..., None].expand(-1, -1, bands))
+    return mel + functional.avg_pool1d(moved.mT, 3, 1, 1).mT
 
 
 def augment(mel: torch.Tensor, params: TrainParams, rng: torch.Generator) -> torch.Tensor:
@@ -500,8 +544,8 @@ def fit_normalization(model: CherryNet, sampler: Sampler | Stream, params: Train
     """
     rng = _generator(params, "normalization", sampler.frames.device)
     total = square = count = 0.0
-    for batch, (mel, inside, _) in enumerate(sampler.sequences(rng, slice(None))):
-        x = network_input(augment(mel, params, rng), inside)
+    for batch, (mel, inside, target) in enumerate(sampler.sequences(rng, slice(None))):
+        x = heard(mel, inside, target, params, rng)
         x = x[inside[:, BEFORE:-AFTER]].double()
         total, square, count = total + x.sum(0), square + (x * x).sum(0), count + len(x)
         if batch == 15:  # some 300,000 frames say enough
@@ -569,7 +613,7 @@ def _one_epoch(run: _Run, sampler: Sampler | Stream, epoch: int, team: Team) -> 
         if states:
             kept = torch.rand((len(mel), 1), generator=changes, device=device) < params.carry
             states = tuple(state.detach() * kept for state in states)
-        logits, *after = network(network_input(augment(mel, params, changes), inside), *states)
+        logits, *after = network(heard(mel, inside, target, params, changes), *states)
         states = tuple(after) if params.carry else ()
         likely = logits.log_softmax(2)
         loss = mean_loss(likely, target, weight, params.soften)

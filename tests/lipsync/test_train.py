@@ -40,6 +40,7 @@ from lipsync.train import (
     reverberate,
     stretch_tract,
     train,
+    vary_consonants,
 )
 from visemes import lip_score
 from visemes.classes import CLASSES
@@ -244,6 +245,34 @@ def test_breath_goes_with_the_voice_and_stays_below_what_was_asked():
     level = heard[:, 10:, [0, 1, 2, 8, 9]].mean((1, 2))
     assert -47 < level.min() < -42 and -23 < level.max() < -18
     assert (heard[:, :10] < -75).all(), "no voice, no breath"
+
+
+def test_consonants_of_a_class_change_alike_and_nothing_else_does():
+    rng = np.random.default_rng(0)
+    runs = [1, 2, 11, 1, 8, 4, 0, 1] * 2  # D, Ee, Woo, D, R, L, Ah, D
+    classes = np.repeat(np.array(runs, np.uint8), 6)
+    mel = rng.normal(-30, 2, (len(classes), 13)).astype(np.float32)
+    frames = Frames(Corpus.of([FeatureRow("a", "s", "x", "train", mel, classes)]), CPU)
+    cut, _, target = frames.cut(torch.tensor([0]), torch.tensor([0]), len(classes))
+    changed = vary_consonants(cut, target, 6.0, torch.Generator().manual_seed(0))
+    moved = (changed - cut)[0, 2:-1].numpy()
+    inner = np.ones(len(classes), bool)  # frames with neighbours of their own class
+    inner[1:] &= classes[1:] == classes[:-1]
+    inner[:-1] &= classes[1:] == classes[:-1]
+    inner[0], inner[-4:] = False, False  # what is before is unnamed, as are the last ones
+    for one in (1, 4):
+        change = moved[inner & (classes == one)]
+        assert len(change) >= 8 and np.abs(change).max() > 1
+        np.testing.assert_allclose(change, np.broadcast_to(change[0], change.shape), atol=1e-4)
+    np.testing.assert_array_equal(moved[inner & ~np.isin(classes, [1, 4])], 0)
+
+
+def test_consonants_vary_as_much_as_asked():
+    target = torch.full((4000, 20), CLASSES.index("S"))
+    mel = torch.zeros(4000, 23, 13)
+    change = vary_consonants(mel, target, 4.0, torch.Generator().manual_seed(0))[:, 10]
+    assert 3.8 < change.mean(1).std() < 4.3
+    assert 4.1 < (change[:, -1] - change[:, 0]).std() < 5.5  # 4, and 2 for each of the two bands
 
 
 @pytest.mark.parametrize(("name", "axis"), [("masked_frames", 1), ("masked_bands", 2)])
@@ -482,7 +511,7 @@ def test_patience_ends_a_run_that_gets_no_better():
     "changes",
     [
         {"carry": 1.0}, {"masked_frames": 9, "soften": 2}, {"meeting": 1.0},
-        {"reverberation": 0.5, "breath": 0.03}, {"hidden": 120},
+        {"reverberation": 0.5, "breath": 0.03}, {"hidden": 120}, {"consonants": 6.0},
     ],
 )  # fmt: skip
 def test_it_learns_too_when_the_task_is_changed(changes):
