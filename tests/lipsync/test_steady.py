@@ -41,6 +41,14 @@ def test_a_change_that_stays_comes_and_a_closure_comes_at_once():
     assert EE not in steady_classes(spread)
 
 
+@pytest.mark.parametrize("mouth", sorted({*CLASSES} - {"M"}))
+def test_a_closure_of_50_ms_is_shown_between_any_two_mouths_and_one_of_20_ms_beside_f(mouth):
+    around = [{CLASSES.index(mouth): 0.9}] * 20
+    for frames, shown in ((2, mouth == "F"), (5, True)):
+        track = steady_classes(probabilities(*around, *[{M: 0.9}] * frames, *around))
+        assert (M in track) == shown
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 99), frames=st.integers(0, 60), cuts=st.lists(st.integers(0, 60)))
 def test_pieces_give_the_track_of_the_whole(seed, frames, cuts):
