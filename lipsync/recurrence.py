@@ -48,7 +48,7 @@ class _Recurrence(torch.autograd.Function):
         rz, n, un = (_taken(x, frames, batch, width) for width in (two, hidden, hidden))
         # r and z add up everything; the recurrent part of n is multiplied by r first.
         torch.addmm(wb[:two] + ub[:two], flat, w[:two].T, out=rz.view(frames * batch, two))
-        # n holds 2a first: tanh(a) = 2·σ(2a) − 1, and torch's σ takes an eighth of its tanh's time.
+        # n holds 2a first: tanh(a) = 2·σ(2a) − 1, and torch's σ is much faster than its tanh.
         torch.addmm(2 * wb[two:], flat, 2 * w[two:].T, out=n.view(frames * batch, hidden))
         h = x.new_empty(frames + 1, batch, hidden)
         h[0] = 0 if state is None else state[0]

@@ -1,8 +1,8 @@
 """Training the network, from feature tables to weights; read it from top to bottom.
 
 All frames lie on the device, or, on a CPU, in a file. A batch is a few indexed reads and some
-arithmetic on all its sequences at once: where to cut (`Sampler`), what the microphone and the room
-do to the sound (`augment`), deltas, labels moved by the lookahead. No table is read and no loop
+arithmetic on all its sequences at once: where to cut (`Sampler`), what happens to
+the sound (`heard`), deltas, labels moved by the lookahead. No table is read and no loop
 runs over samples while it trains.
 
     python -m lipsync.train --features 'features/*.parquet' --out models
@@ -42,6 +42,7 @@ from lipsync.export import save_cherry, save_onnx
 from lipsync.features import AFTER, BEFORE, FLOOR, inner_deltas
 from lipsync.frame_file import FrameFile
 from lipsync.model import HIDDEN, LOOKAHEAD, OUTPUTS, CherryNet
+from lipsync.untrusted import MOST_HIDDEN
 from visemes.classes import CLASSES
 
 LIPS = (CLASSES.index("F"), CLASSES.index("M"))
@@ -53,7 +54,7 @@ SHAPES = tuple(
 """Classes that show the same shape of the lips: rounded, spread, open; as cherry12.yaml says."""
 
 CONSONANTS = tuple(CLASSES.index(name) for name in "D F L M S".split())
-"""Classes of consonants alone (R and Woo are vowels' too)."""
+"""Classes that consonants alone show, as cherry12.yaml says; but for R, which sounds like a vowel."""
 
 EARLY, LATE = 3, 1
 """Frames before and after a sound of LIPS in which they may meet, as in visemes.lip_score."""
@@ -163,6 +164,8 @@ class TrainParams:
         wrong = ""
         if min(self.epochs, self.hidden, self.batch) < 1:
             wrong = "epochs, hidden and batch must be at least 1"
+        elif self.hidden > MOST_HIDDEN:
+            wrong = f"hidden must be at most {MOST_HIDDEN}: larger files are not read"
         elif self.frames <= LOOKAHEAD:
             wrong = f"frames must be more than the lookahead of {LOOKAHEAD}"
         elif not 0 <= self.dropout < 1:
@@ -366,8 +369,8 @@ def vary_consonants(
 def augment(mel: torch.Tensor, params: TrainParams, rng: torch.Generator) -> torch.Tensor:
     """Mel bands (batch, frames, 13) in dB as other microphones in other rooms would give them.
 
-    Per sequence: gain, tilt over the bands, a bend of each band, then a noise floor that is added
-    in power. With it a prototype's accuracy on real speech was equal within 0.01 over ±12 dB of
+    Per sequence: vocal tract, contrast, breath, room, gain, tilt over the bands, a bend of each
+    band, masks, then a noise floor that is added in power. With it a prototype's accuracy on real speech was equal within 0.01 over ±12 dB of
     gain, where Cherry Lip Sync's went from 11 to 58 % on one sentence.
     """
     batch, frames, bands = mel.shape
@@ -427,12 +430,12 @@ def reverberate(sound: torch.Tensor, seconds: torch.Tensor, level: torch.Tensor)
     heard again of a sound, as a share of the sound itself.
     """
     kept = torch.exp(-6.0 * math.log(10.0) / (100.0 * seconds))  # of the power, after 10 ms
-    heard, reach, share = sound, 1, kept
+    summed, reach, share = sound, 1, kept
     while reach < sound.shape[1]:  # what sounds on from twice as many frames each time
-        tail = torch.addcmul(heard[:, reach:], heard[:, :-reach], share)
-        heard = torch.cat([heard[:, :reach], tail], 1)
+        tail = torch.addcmul(summed[:, reach:], summed[:, :-reach], share)
+        summed = torch.cat([summed[:, :reach], tail], 1)
         reach, share = 2 * reach, share * share
-    again = torch.addcmul(sound[:, 1:], heard[:, :-1], level * (1 - kept))
+    again = torch.addcmul(sound[:, 1:], summed[:, :-1], level * (1 - kept))
     return torch.cat([sound[:, :1], again], 1)
 
 

@@ -20,8 +20,9 @@ from lipsync.errors import BadModel
 MOST_BYTES = 16 << 20
 """The largest model file, and what it may unpack to; ours have 0.3 MB."""
 
-MOST_HIDDEN = 1024
-"""The widest GRU: little wider ones fit into MOST_BYTES, and a file may claim any width."""
+MOST_HIDDEN = 640
+"""The widest GRU that is trained and read: its weights just fit into MOST_BYTES, and a file may
+claim any width."""
 
 _RECORD = re.compile(r"[^/\\]+/(data\.pkl|version|byteorder|data/\d+|\.[a-z_]+(/[a-z_]+)?)")
 _GLOBALS = {

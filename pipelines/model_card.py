@@ -34,7 +34,7 @@ def model_card(data: Mapping, settings: Mapping, metrics: Mapping) -> str:
     hop = HOP * 1000 // RATE
     train = data["splits"]["train"]
     hidden = settings.get("hidden", CHERRYS_HIDDEN)
-    width = "" if hidden == CHERRYS_HIDDEN else ", in another width"
+    width = "" if hidden == CHERRYS_HIDDEN else ", in another width, which its tools do not read"
     lines = [
         "# A lip-sync model",
         "",

@@ -8,6 +8,7 @@ import torch
 from lipsync.export import load_cherry, save_cherry, save_onnx, save_ptx
 from lipsync.infer import Model
 from lipsync.model import CherryNet
+from lipsync.untrusted import MOST_HIDDEN
 
 NAMES = {
     "net.1.weight": (26,), "net.1.bias": (26,), "net.1.running_mean": (26,),
@@ -74,13 +75,15 @@ def test_the_same_weights_give_the_same_bytes(tmp_path, save):
     assert (tmp_path / "a").read_bytes() != (tmp_path / "c").read_bytes()
 
 
-@pytest.mark.parametrize("hidden", [80, 24, 200])
+@pytest.mark.parametrize("hidden", [80, 24, MOST_HIDDEN])
 def test_weights_come_back_from_a_file_whatever_their_width(tmp_path, hidden):
     net = random_net(0, hidden)
     save_cherry(net, tmp_path / "a.pt")
     again = load_cherry(tmp_path / "a.pt")
     assert again.hidden == hidden
     torch.testing.assert_close(again.state_dict(), net.state_dict(), atol=0, rtol=0)
+    save_onnx(net, tmp_path / "a.onnx")
+    Model.load(tmp_path / "a.onnx")
 
 
 @pytest.mark.parametrize("hidden", [80, 24, 200])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from clips.arpabet import VOWELS
 from lipsync.dataset import Corpus, FeatureRow, write_feature_table
 from lipsync.errors import BadCheckpoint, BadFeatures, BadInput
 from lipsync.export import save_cherry
@@ -19,6 +20,7 @@ from lipsync.features import AFTER, BEFORE, HOP, features, with_deltas
 from lipsync.infer import Model, frame_classes
 from lipsync.model import CherryNet
 from lipsync.train import (
+    CONSONANTS,
     EARLY,
     IGNORED,
     LATE,
@@ -392,6 +394,14 @@ def test_classes_of_one_shape_are_those_of_the_inventory():
         assert {CLASSES[n] for n in classes} == {name for name in CLASSES if lips[name] == shape}
 
 
+def test_classes_of_consonants_alone_are_those_of_the_inventory():
+    shown: dict[bool, set[str]] = {True: set(), False: set()}
+    for phone, parts in load_inventory("cherry12").phones.items():
+        shown[phone in VOWELS].update(shape for shape, _ in parts)
+    alone = shown[False] - shown[True] - {"Neutral", "R"}
+    assert {CLASSES[n] for n in CONSONANTS} == alone
+
+
 def test_lips_may_meet_when_the_lip_score_says_so():
     assert (EARLY * HOP, LATE * HOP) == (lip_score.EARLY, lip_score.LATE)
 
@@ -565,7 +575,7 @@ def test_no_clips_to_train_on_is_an_error():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"epochs": 0}, {"frames": 3}, {"dropout": 1.0}, {"learning_rate": 0.0},
+        {"epochs": 0}, {"hidden": 0}, {"hidden": 641}, {"frames": 3}, {"dropout": 1.0}, {"learning_rate": 0.0},
         {"gain_db": -1.0}, {"noise_low_db": 20.0}, {"device": "tpu"}, {"carry": 1.5},
         {"masked_bands": -1}, {"patience": -1}, {"meeting": -0.5}, {"reverberation": 0.2},
         {"breath": 0.001},
