@@ -54,7 +54,7 @@ SHAPES = tuple(
 """Classes that show the same shape of the lips: rounded, spread, open; as cherry12.yaml says."""
 
 CONSONANTS = tuple(CLASSES.index(name) for name in "D F L M S".split())
-"""Classes that consonants alone show, as cherry12.yaml says; but for R, which sounds like a vowel."""
+"""Classes that consonants alone show, as cherry12.yaml says; without R, a vowel to the ear."""
 
 EARLY, LATE = 3, 1
 """Frames before and after a sound of LIPS in which they may meet, as in visemes.lip_score."""
@@ -370,8 +370,9 @@ def augment(mel: torch.Tensor, params: TrainParams, rng: torch.Generator) -> tor
     """Mel bands (batch, frames, 13) in dB as other microphones in other rooms would give them.
 
     Per sequence: vocal tract, contrast, breath, room, gain, tilt over the bands, a bend of each
-    band, masks, then a noise floor that is added in power. With it a prototype's accuracy on real speech was equal within 0.01 over ±12 dB of
-    gain, where Cherry Lip Sync's went from 11 to 58 % on one sentence.
+    band, masks, then a noise floor that is added in power. With it a prototype's accuracy on real
+    speech was equal within 0.01 over ±12 dB of gain, where Cherry Lip Sync's went from 11 to 58 %
+    on one sentence.
     """
     batch, frames, bands = mel.shape
 

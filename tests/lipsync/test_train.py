@@ -575,7 +575,8 @@ def test_no_clips_to_train_on_is_an_error():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"epochs": 0}, {"hidden": 0}, {"hidden": 641}, {"frames": 3}, {"dropout": 1.0}, {"learning_rate": 0.0},
+        {"epochs": 0}, {"hidden": 0}, {"hidden": 641}, {"frames": 3},
+        {"dropout": 1.0}, {"learning_rate": 0.0},
         {"gain_db": -1.0}, {"noise_low_db": 20.0}, {"device": "tpu"}, {"carry": 1.5},
         {"masked_bands": -1}, {"patience": -1}, {"meeting": -0.5}, {"reverberation": 0.2},
         {"breath": 0.001},
