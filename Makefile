@@ -1,5 +1,6 @@
 # Two commands are the whole set-up:
 #   make repro [RECORDINGS="folder …"] [TRUTH="folder …"]   makes data, model and report
+#              [RECIPE=recipes/people.yaml]                 with other parameters
 #   make test                                               runs the tests
 #   make ui                                                 opens the review page
 # HASHES=1 before or after any of them: what is installed must have the hashes of
@@ -8,6 +9,7 @@
 
 PYTHON ?= python3
 RECORDINGS ?=
+RECIPE ?=
 TRUTH ?=
 # The rival's weights are measured beside ours on hand-labelled speech, where they are found.
 RIVAL ?= $(wildcard ../shared/peers/cherry/model.pt)
@@ -43,7 +45,7 @@ export ITERATIVE_DO_NOT_TRACK := 1
 .PHONY: repro test ui bench lint coqui sbom hashes licences clean
 
 repro: .venv/installed
-	$(BIN)/visemill inputs --recordings $(RECORDINGS) --truth $(TRUTH) --rival "$(RIVAL)" --engines $(ENGINES)
+	$(BIN)/visemill inputs $(if $(RECIPE),--recipe "$(RECIPE)") --recordings $(RECORDINGS) --truth $(TRUTH) --rival "$(RIVAL)" --engines $(ENGINES)
 	$(BIN)/dvc repro
 	$(BIN)/visemill report
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from pipelines import dvc_lock
 from pipelines.inputs import write_inputs
@@ -14,6 +15,9 @@ from pipelines.inputs import write_inputs
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `visemill inputs`."""
+    parser.add_argument(
+        "--recipe", type=Path, metavar="FILE", help="keys of params.yaml to change, see recipes/"
+    )
     parser.add_argument("--recordings", nargs="*", default=[], metavar="FOLDER")
     parser.add_argument("--truth", nargs="*", default=[], metavar="FOLDER")
     parser.add_argument(
@@ -28,11 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Mends DVC's table of locks, writes the pointer files and says what they add."""
+    """Mends DVC's table of locks, applies a recipe, writes the pointer files, tells what is new."""
     from pipelines.evaluate import EvaluateParams
     from pipelines.params import load_params
+    from pipelines.recipe import apply_recipe
 
     dvc_lock.mend()
+    for line in apply_recipe(args.recipe) if args.recipe else ():
+        print(f"visemill: params.yaml now has {line}", file=sys.stderr)
     engines = optional_engines() if args.engines == "found" else {}
     evaluate = load_params("evaluate", EvaluateParams)
     truth = [*args.truth, *evaluate.truth]

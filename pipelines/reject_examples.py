@@ -17,7 +17,7 @@ from pipelines.ingest import CORPORA, clip_id_of
 from pipelines.inputs import RECORDINGS, folders_in
 from pipelines.recordings import read_folder
 from pipelines.run_summary import rejecting_folders
-from pipelines.sources import all_sources, source_folder
+from pipelines.sources import AUGMENTED, all_sources, source_folder
 from pipelines.stage import DATA
 
 EACH = 3
@@ -75,7 +75,7 @@ def _holding(stage: str) -> list[Path]:
     folders = {
         "align": [DATA / "ingest" / name],
         "transfer": [DATA / "ingest" / "recordings"],
-        "augment": [source_folder(source) for source in all_sources() if source != "augmented"],
+        "augment": [source_folder(source) for source in all_sources() if source != AUGMENTED],
         "visemes": [source_folder(name)],
     }.get(stage.split("/")[0], [])
     return [path for folder in folders for path in partitions_in(folder)]

@@ -17,11 +17,14 @@ RELEARNED = DATA / "relearn" / "model.npz"
 REALIGNED = DATA / "realign" / "recordings"
 """People's recordings as that model aligns them."""
 
+AUGMENTED = "augmented"
+"""The source that has the others as parents."""
+
 _FOLDERS = {
     "transferred": DATA / "transfer",
     "recordings": REALIGNED,
     "narrated": DATA / "align" / "narrated",
-    "augmented": DATA / "augment",
+    AUGMENTED: DATA / "augment",
 }
 
 
@@ -59,5 +62,5 @@ def all_partitions() -> Iterator[tuple[str, str]]:
 
 def augment_plan() -> list[tuple[str, str, str]]:
     """(name of the augmented partition, source, name of its parents' partition), in order."""
-    parents = [(s, n) for s, n in all_partitions() if s != "augmented"]
+    parents = [(s, n) for s, n in all_partitions() if s != AUGMENTED]
     return [(partition_name(k), source, name) for k, (source, name) in enumerate(parents)]

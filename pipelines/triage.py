@@ -29,7 +29,7 @@ from pipelines.executors import add_share_arguments
 from pipelines.params import load_params
 from pipelines.reviews import Reviewed, read_reviews, reviewed
 from pipelines.runner import Task, run_partitions
-from pipelines.sources import all_sources, augment_plan, labelled_clips, source_folder
+from pipelines.sources import AUGMENTED, all_sources, augment_plan, labelled_clips, source_folder
 from pipelines.stage import DATA, exit_with
 from visemes.classes import CLASSES
 from visemes.frames import frame_classes
@@ -103,12 +103,12 @@ def run() -> None:
     parents = {name: (source, parent) for name, source, parent in augment_plan()}
     complete = True
     for source in all_sources():
-        if source == "augmented" and not complete:
+        if source == AUGMENTED and not complete:
             return  # a job of an array: children are judged when their parents are put together
         tasks = []
         for path in partitions_in(source_folder(source)):
             inputs = [path, DATA / "visemes" / source / path.name, MODEL, *reviews]
-            of = parents.get(path.name) if source == "augmented" else None
+            of = parents.get(path.name) if source == AUGMENTED else None
             if of:
                 inputs.append(DATA / "triage" / of[0] / of[1])
             tasks.append(Task(path.name, tuple(inputs), [source, of]))

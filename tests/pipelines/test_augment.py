@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from augment import Choice, QualityLimits, Step
-from clips import Reject, read_clips, write_clips
-from pipelines.augment import AugmentParams, Work, augment_partition
+from clips import BadParams, Reject, read_clips, write_clips
+from pipelines.augment import AugmentParams, Work, augment_partition, run
 from pipelines.runner import Task, run_partitions
 from tests.augment.conftest import make_bursts
 
@@ -81,3 +82,28 @@ def test_one_worker_and_several_write_the_same_bytes(parts, monkeypatch, count):
         assert done.rows == 3 * 2 * PARENTS
         written.append({path.name: path.read_bytes() for path in sorted(out.iterdir())})
     assert written[0] == written[1]
+
+
+def test_a_source_may_have_a_share_of_its_own(parts):
+    made = list(augment_partition(task(parts[0]), work(share=0.0, shares={"espeak": 1.0})))
+    assert len(made) == 2 * PARENTS
+    assert list(augment_partition(task(parts[0]), work(shares={"espeak": 0.0}))) == []
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ({"espeak": 1.5}, "espeak is 1.5"),
+        ({"augmented": 1.0}, "augmented"),
+        ({"flit": 1.0}, "flit"),
+    ],
+)
+def test_a_share_of_no_source_and_no_share_are_named(parts, shares, message):
+    params = {"variants": 1, "share": 0.5, "shares": shares, "max_rejects": 0.1}
+    params["chain"] = [{"chance": 1.0, "one_of": [{"name": "gain"}]}]
+    table = {"seed": 1, "augment": params, "run": {"executor": "serial"}}
+    table["synthesize"] = {"engines": ["espeak"], "partitions": 1, "max_rejects": 0.1}
+    table["synthesize"] |= {"settings": {}, "seconds_per_clip": 9, "voices_per_prompt": {}}
+    Path("params.yaml").write_text(yaml.safe_dump(table))
+    with pytest.raises(BadParams, match=message):
+        run()
