@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
+_NEAR = 16
+"""Rows that may be read in vain between two that are wanted."""
+
 
 class FrameFile:
     """Rows of `width` numbers in a file without a name, which goes with this object.
@@ -54,6 +57,13 @@ class FrameFile:
         return np.frombuffer(data, self.dtype).reshape(-1, self.width)
 
     def gather(self, places: np.ndarray) -> np.ndarray:
-        """The rows at `places`, shape (sequences, length), of which the first is a sequence's
-        lowest and the last its highest: shape (sequences, length, width)."""
-        return np.stack([self[int(row[0]) : int(row[-1]) + 1][row - row[0]] for row in places])
+        """The rows at `places` (sequences, length), shape (sequences, length, width).
+
+        What lies near each other and in order is read at once.
+        """
+        return np.stack([self._row(row) for row in places])
+
+    def _row(self, row: np.ndarray) -> np.ndarray:
+        steps = np.diff(row)
+        parts = np.split(row, np.flatnonzero((steps < 0) | (steps > _NEAR)) + 1)
+        return np.concatenate([self[int(p[0]) : int(p[-1]) + 1][p - p[0]] for p in parts])

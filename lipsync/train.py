@@ -56,6 +56,12 @@ SHAPES = tuple(
 CONSONANTS = tuple(CLASSES.index(name) for name in "D F L M S".split())
 """Classes that consonants alone show, as cherry12.yaml says; without R, a vowel to the ear."""
 
+LEAN = {"Woo": 1.0, "Oh": 0.5, "Ee": 0.5, "F": 0.4}
+"""Nats by which a network with `lean` 1 favours rounded and spread lips and lip on teeth. Where
+sound leaves it unsure it names an open mouth, and shows fewer of these than sounds ask for; an open
+mouth too few is hardly ever seen. Chosen on held-out speakers and on speech in languages that the
+network had not heard (docs/training.md)."""
+
 EARLY, LATE = 3, 1
 """Frames before and after a sound of LIPS in which they may meet, as in visemes.lip_score."""
 
@@ -88,7 +94,7 @@ DB = math.log(10.0) / 10.0
 _SPREADS = (
     "gain_db", "tilt_db", "band_db", "noise_tilt_db", "noise_flutter_db", "tract", "contrast",
     "consonants", "reverberation", "breath", "tempo", "masked_bands", "masked_frames", "soften",
-    "patience", "meeting", "shaping",
+    "patience", "meeting", "shaping", "lean",
 )  # fmt: skip
 
 
@@ -120,7 +126,7 @@ class TrainParams:
     once in their sound; shaping: of those that are not once rounded, spread or open in a sound that
     needs it; see `lip_loss`. balance: how far the frequencies of the classes are
     taken out again when training is done (0 not at all, 1 as if all were equally frequent), see
-    `balanced`.
+    `balanced`. lean: how far towards mouths that are shown too seldom, see LEAN.
 
     The run. carry: the chance that a sequence goes on where the one before it ended, with the state
     of the network: clips follow each other without a gap then, and no sequence is padded. patience:
@@ -157,6 +163,7 @@ class TrainParams:
     meeting: float = 0.0
     shaping: float = 0.0
     balance: float = 0.0
+    lean: float = 0.0
     seed: int = 1
     device: str = "auto"
 
@@ -246,7 +253,9 @@ class Frames:
         if tempo is None:
             mel, at = self._bands(places), places[:, inner] - LOOKAHEAD
         else:
-            both = torch.stack([places, torch.minimum(places + 1, self.end[clip, None] - 1)], 2)
+            # The frame after, if it is of the same clip; never before `places`: rows are in order.
+            after = torch.minimum(places + 1, self.end[clip, None] - 1).maximum(places)
+            both = torch.stack([places, after], 2)
             before, after = self._bands(both.flatten(1)).unflatten(1, (-1, 2)).unbind(2)
             mel = torch.lerp(before, after, (moved - moved.floor())[..., None])
             at = start[:, None] + ((steps[inner] - LOOKAHEAD) * tempo[:, None]).round().long()
@@ -264,7 +273,7 @@ class Frames:
         """Sequences of the frames at `places` (batch, length + 3), all of which count."""
         named = self.labels[places[:, BEFORE:-AFTER]].long()
         target = functional.pad(named, (LOOKAHEAD, 0), value=IGNORED)[:, : named.shape[1]]
-        return self.mel[places], torch.ones_like(places, dtype=torch.bool), target
+        return self._bands(places), torch.ones_like(places, dtype=torch.bool), target
 
 
 class Sampler:
@@ -529,7 +538,8 @@ def train(
 
 
 def balanced(model: CherryNet, corpus: Corpus, params: TrainParams) -> CherryNet:
-    """The network with `balance` times the logarithm of each class's share taken off its output.
+    """The network with `balance` times the logarithm of each class's share taken off its output,
+    and `lean` times LEAN added.
 
     A network that is not sure names the class that is frequent in its data; so do lips that
     should close now and then, and stay open. (Logit adjustment: Menon et al. 2021.)
@@ -537,6 +547,8 @@ def balanced(model: CherryNet, corpus: Corpus, params: TrainParams) -> CherryNet
     shares = torch.from_numpy(np.bincount(corpus.visemes, minlength=OUTPUTS) / corpus.frames)
     with torch.no_grad():
         model.net[-1].bias -= params.balance * shares.clamp_min(1e-4).log().float()
+        for name, nats in LEAN.items():
+            model.net[-1].bias[CLASSES.index(name)] += params.lean * nats
     return model
 
 

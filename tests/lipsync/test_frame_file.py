@@ -29,6 +29,8 @@ def test_sequences_are_gathered_as_from_an_array(tmp_path):
     file.append(rows.reshape(20, 2))
     places = np.clip(np.array([[-2], [7], [16]]) + np.arange(6), 0, 19)  # held at both ends
     np.testing.assert_array_equal(file.gather(places), rows.reshape(20, 2)[places])
+    places = np.array([[3, 3, 19, 0, 1, 18], [5, 4, 3, 2, 1, 0]])  # clips in any order
+    np.testing.assert_array_equal(file.gather(places), rows.reshape(20, 2)[places])
     assert not list((tmp_path / "new").iterdir()), "the file has no name that could stay"
 
 
@@ -40,14 +42,15 @@ def test_rows_of_another_width_and_steps_are_refused():
         file[::2]
 
 
-def test_training_from_a_file_gives_the_weights_of_training_from_memory(tmp_path):
-    rows = [speech_like(f"c{n}", n, 120 + 9 * n) for n in range(8)]
+@pytest.mark.parametrize("changes", [{}, {"tempo": 0.3}, {"carry": 0.5}, {"reverberation": 0.5}])
+def test_training_from_a_file_gives_the_weights_of_training_from_memory(tmp_path, changes):
+    rows = [speech_like(f"c{n}", n, 30 + 19 * n) for n in range(8)]  # some shorter than a sequence
     write_feature_table(tmp_path / "one.parquet", rows)
     tables, valid = [tmp_path / "one.parquet"], corpus(3)
     kept = load_feature_tables(tables, "train")
     filed = load_feature_tables(tables, "train", tmp_path / "work")
     assert filed.digest() == kept.digest()
     assert isinstance(Frames(filed, torch.device("cpu")).mel, FrameFile)
-    params = TrainParams(epochs=2, batch=4, frames=60, device="cpu")
+    params = TrainParams(epochs=2, batch=4, frames=60, device="cpu", **changes)
     first, second = (train(data, valid, params).last.state_dict() for data in (kept, filed))
     assert all(torch.equal(first[name], second[name]) for name in first)

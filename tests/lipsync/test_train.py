@@ -24,6 +24,7 @@ from lipsync.train import (
     EARLY,
     IGNORED,
     LATE,
+    LEAN,
     SHAPES,
     Frames,
     Sampler,
@@ -313,6 +314,17 @@ def test_balance_takes_the_frequencies_of_the_classes_off_the_output():
     assert plain.history[-1]["loss"] == even.history[-1]["loss"], "training itself is the same"
     assert weights(plain.best)["net.9.bias"] != weights(even.best)["net.9.bias"]
     assert weights(plain.best)["net.9.weight"] == weights(even.best)["net.9.weight"]
+
+
+def test_lean_favours_mouths_that_are_shown_too_seldom_and_leaves_the_others():
+    net = CherryNet()
+    before = net.net[9].bias.detach().clone()
+    change = balanced(net, corpus(), replace(TINY, lean=2.0)).net[9].bias.detach() - before
+    assert {CLASSES[n]: round(float(change[n]), 4) for n in change.nonzero()[:, 0]} == {
+        name: 2 * nats for name, nats in LEAN.items()
+    }
+    with pytest.raises(BadInput, match="lean"):
+        replace(TINY, lean=-0.1)
 
 
 def test_the_normalization_makes_the_input_of_the_network_standard():
