@@ -29,6 +29,7 @@ def write_card(folder: Path, classes: Sequence[str]) -> None:
         for key in ("split", "source", "language", "timing", "basis", "licence"):
             counts[key][row[key]] += 1
             seconds[key][row[key]] += row["seconds"]
+        seconds[f"sources of {row['split']}"][row["source"]] += row["seconds"]
         speakers[row["split"]].add(row["speaker"])
         speakers[f"source {row['source']}"].add(row["speaker"])
         attributions[row["licence"]].add(row["attribution"])
@@ -43,6 +44,10 @@ def write_card(folder: Path, classes: Sequence[str]) -> None:
                 "clips": counts["split"][split],
                 "minutes": round(seconds["split"][split] / 60, 2),
                 "speakers": len(speakers[split]),
+                "minutes_by_source": {
+                    source: round(found / 60, 2)
+                    for source, found in sorted(seconds[f"sources of {split}"].items())
+                },
             }
             for split in ("train", "valid", "test")
         },

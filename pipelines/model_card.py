@@ -53,8 +53,9 @@ def model_card(data: Mapping, settings: Mapping, metrics: Mapping) -> str:
         "## What it learned from",
         "",
         f"{train['minutes']:.0f} minutes of speech, {train['clips']} clips, {train['speakers']}"
-        " speakers, synthetic voices and recordings counted alike. Every clip was approved; its"
-        " licence and history are in the data set.",
+        " speakers, synthetic voices and recordings counted alike ("
+        + ", ".join(f"{name} {found:.0f}" for name, found in train["minutes_by_source"].items())
+        + " minutes). Every clip was approved; its licence and history are in the data set.",
         "",
         "| licence | clips | who |",
         "|---|---|---|",

@@ -5,8 +5,9 @@ import pytest
 from lipsync.model import CherryNet
 from pipelines.model_card import model_card, weights
 
+SOURCES = {"augmented": 2.0, "recordings": 1.4}
 DATA = {
-    "splits": {"train": {"clips": 2, "minutes": 3.4, "speakers": 5}},
+    "splits": {"train": {"clips": 2, "minutes": 3.4, "speakers": 5, "minutes_by_source": SOURCES}},
     "licences": {"CC0-1.0": 2},
     "attributions": {"CC0-1.0": ["eSpeak NG", "a reader"]},
 }
@@ -20,6 +21,7 @@ def test_the_card_says_what_went_in_and_how_good_it_is_beside_the_rival():
     }
     card = model_card(DATA, {"epochs": 10}, metrics)
     assert "3 minutes of speech, 2 clips, 5 speakers" in card
+    assert "(augmented 2, recordings 1 minutes)" in card
     assert "| CC0-1.0 | 2 | eSpeak NG; a reader |" in card
     assert "| frames right | 0.612 (0.500–0.700) | 0.400 |" in card
     assert "epochs 10" in card and "65 ms" in card
