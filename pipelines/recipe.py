@@ -25,11 +25,10 @@ def apply_recipe(recipe: Path, path: Path = FILE) -> list[str]:
     Raises BadParams for a file that cannot be read or is no recipe; params.yaml stays as it was.
     """
     wanted, _ = read_yaml(recipe), read_yaml(path)  # mistakes are named with their lines
-    text = read_text(path, BadParams)
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.width = 100
-    params = yaml.load(text)
+    yaml.width, yaml.preserve_quotes = 100, True
+    params, styled = (yaml.load(read_text(file, BadParams)) for file in (path, recipe))
     for block in wanted:
         if block not in params:
             raise BadParams(
@@ -37,7 +36,7 @@ def apply_recipe(recipe: Path, path: Path = FILE) -> list[str]:
                 where=str(recipe),
                 remedy=f"known blocks: {', '.join(params)}",
             )
-    changed = list(_merge(params, wanted, ""))
+    changed = list(_merge(params, wanted, styled, ""))
     if changed:
         out = StringIO()
         yaml.dump(params, out)
@@ -47,15 +46,21 @@ def apply_recipe(recipe: Path, path: Path = FILE) -> list[str]:
     return changed
 
 
-def _merge(params: Any, wanted: Mapping[str, Any], where: str) -> Iterator[str]:
-    """Changes `params` in place; a line for each key that had another value, or none."""
+def _merge(
+    params: Any, wanted: Mapping[str, Any], styled: Mapping[str, Any], where: str
+) -> Iterator[str]:
+    """Changes `params` in place; a line for each key that had another value, or none.
+
+    styled: `wanted` as it is written, so that a list on one line stays on one.
+    """
     for key, value in wanted.items():
         name = f"{where}{key}"
         if isinstance(value, Mapping) and isinstance(params.get(key), Mapping):
-            yield from _merge(params[key], value, f"{name}.")
+            yield from _merge(params[key], value, styled[key], f"{name}.")
         elif key not in params:
-            params.insert(0, key, value)  # at the end it would stand behind the block's blank line
+            # At the end it would stand behind the block's blank line.
+            params.insert(0, key, styled[key])
             yield f"{name}: {value}"
         elif params[key] != value:
             yield f"{name}: {value} (was {params[key]})"
-            params[key] = value
+            params[key] = styled[key]

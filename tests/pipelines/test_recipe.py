@@ -13,6 +13,7 @@ from lipsync.train import TrainParams
 from pipelines.augment import AugmentParams
 from pipelines.command import main
 from pipelines.engines import SynthesizeParams
+from pipelines.ingest import IngestParams
 from pipelines.params import load_params
 from pipelines.prompts import PromptsParams
 from pipelines.recipe import apply_recipe
@@ -32,6 +33,7 @@ a:              # a block
 
 b:
   two: 2
+  quoted: ""
 """
 
 
@@ -61,11 +63,12 @@ def test_its_keys_change_and_nothing_else(tmp_path, params):
     assert yaml.safe_load(text) == {
         "seed": 1,
         "a": {"new": 5, "one": 1, "deep": {"x": 1, "y": [3]}},
-        "b": {"two": 2},
+        "b": {"two": 2, "quoted": ""},
     }
     assert told == ["a.deep.y: [3] (was [1, 2])", "a.new: 5"]
     assert "# the first line" in text and "# a block" in text and "# the first" in text
     assert "\n\nb:" in text  # the new key stands in its block
+    assert "y: [3]" in text and 'quoted: ""' in text  # lists and quotes stay as they are written
 
 
 def test_the_second_time_nothing_changes(tmp_path, params):
@@ -105,6 +108,7 @@ def test_the_stages_accept_ours(tmp_path, monkeypatch, path):
     for block, kind in (
         ("prompts", PromptsParams),
         ("splits", Splits),
+        ("ingest", IngestParams),
         ("synthesize", SynthesizeParams),
         ("augment", AugmentParams),
         ("triage", TriageParams),
