@@ -71,6 +71,8 @@ def model_card(data: Mapping, settings: Mapping, metrics: Mapping) -> str:
     ]
     sets = {"unseen voices and sentences": metrics["held_out"], **metrics["truth"]}
     for where, models in sets.items():
+        if not models:  # nobody was held out
+            continue
         names = list(models)
         lines += [
             f"**{where}**",

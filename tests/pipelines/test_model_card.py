@@ -30,6 +30,7 @@ def test_the_card_says_what_went_in_and_how_good_it_is_beside_the_rival():
 def test_what_was_not_measured_is_left_out():
     card = model_card(DATA, {}, {"held_out": {"visemill": {"frame_accuracy": 0.7}}, "truth": {}})
     assert "lip score |" not in card and "frames right" in card
+    assert "unseen voices" not in model_card(DATA, {}, {"held_out": {}, "truth": {}})
 
 
 @pytest.mark.parametrize("hidden", [1, 80, 160])
