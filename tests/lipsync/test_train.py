@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -555,6 +556,7 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path):
         done = subprocess.run(
             [*map(str, command), "--device", "cpu", "--threads", "1"],
             cwd=Path(__file__).parents[2],
+            env={**os.environ, "VISEMILL_FLOAT32": "1"},
             capture_output=True,
             text=True,
         )
