@@ -35,7 +35,7 @@ class Dropout(nn.Dropout):
         dropped = min(255, round(256 * self.p))
         words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
         kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= dropped
-        return x * kept * (256 / (256 - dropped))
+        return x * (kept * (256 / (256 - dropped)))
 
 
 class CherryNet(nn.Module):
