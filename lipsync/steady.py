@@ -25,8 +25,8 @@ from visemes.classes import CLASSES
 _LIPS = (CLASSES.index("M"), CLASSES.index("F"))
 
 _PRICE_OF = {
-    "M": 2.5, "F": 0.8, "Oh": 4.5, "Woo": 4.5, "Ah": 4.0, "Ee": 4.0, "Neutral": 6.0,
-    "Uh": 12.0, "S": 8.0, "D": 36.0, "L": 38.0, "R": 38.0,
+    "M": 2.5, "F": 0.8, "Oh": 4.5, "Woo": 4.5, "Ah": 4.0, "Ee": 4.0, "Neutral": 14.0,
+    "Uh": 12.0, "S": 24.0, "D": 36.0, "L": 38.0, "R": 38.0,
 }  # fmt: skip
 
 PRICES = np.array([_PRICE_OF[name] for name in CLASSES])

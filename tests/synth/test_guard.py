@@ -109,7 +109,7 @@ def test_what_the_engine_started_ends_when_waiting_is_interrupted(tmp_path, monk
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
-    with Guard(make, 3600) as guard:
+    with Guard(make, 60) as guard:
         threading.Thread(target=interrupt, daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
             ask(guard, "I launch and hang.")
