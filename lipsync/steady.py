@@ -8,12 +8,12 @@ shows only where it lasts. Lips that close, or touch the teeth, pay least, and o
 when they are not closed: what an eye misses first comes first.
 
 The prices were chosen for the network in lipsync/weights on speech that it had not heard, with
-phones from the aligner: English (VCTK, LJ Speech, LibriVox and others), Czech and Dutch actors (Fish
-Fillets); EMU and Emo-DB were in sight. On these it changes 9.5 and 10.2 times a second of speech
-instead of 19.9 and 22.0, with a lip score of 0.89 and 0.83 instead of 0.92 and 0.87
-(`visemill evaluate --truth … --filter`). The labels' own tracks change 13 times, so fewer
-changes cost shapes of the tongue. A closure of 50 ms that the network is sure of is shown wherever
-it lies, one of 20 ms only beside F.
+phones from the aligner: English (VCTK, LJ Speech, LibriVox and others), Czech and Dutch actors
+(Fish Fillets); EMU and Emo-DB were in sight. On these it changes 9.5 and 10.2 times a second of
+speech instead of 19.9 and 22.0, with a lip score of 0.89 and 0.83 instead of 0.92 and 0.87
+(`visemill evaluate --truth … --filter`). The labels' own tracks change 13 times, so fewer changes
+cost shapes of the tongue. A closure of 50 ms that the network is sure of is shown wherever it lies,
+one of 20 ms only beside F.
 """
 
 from __future__ import annotations
