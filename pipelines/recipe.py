@@ -25,10 +25,10 @@ def apply_recipe(recipe: Path, path: Path = FILE) -> list[str]:
     Raises BadParams for a file that cannot be read or is no recipe; params.yaml stays as it was.
     """
     wanted, _ = read_yaml(recipe), read_yaml(path)  # mistakes are named with their lines
-    yaml = YAML()
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.width, yaml.preserve_quotes = 100, True
-    params, styled = (yaml.load(read_text(file, BadParams)) for file in (path, recipe))
+    editor = YAML()
+    editor.indent(mapping=2, sequence=4, offset=2)
+    editor.width, editor.preserve_quotes = 100, True
+    params, styled = (editor.load(read_text(file, BadParams)) for file in (path, recipe))
     for block in wanted:
         if block not in params:
             raise BadParams(
@@ -39,7 +39,7 @@ def apply_recipe(recipe: Path, path: Path = FILE) -> list[str]:
     changed = list(_merge(params, wanted, styled, ""))
     if changed:
         out = StringIO()
-        yaml.dump(params, out)
+        editor.dump(params, out)
         part = path.with_suffix(".part")
         part.write_text(out.getvalue(), encoding="utf-8")
         part.replace(path)
