@@ -12,11 +12,13 @@ import io
 import math
 import zipfile
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from align.sounds import SOUNDS, STATE_COUNT
 from align.spectrum import log_mel
@@ -58,11 +60,12 @@ class AcousticModel:
 
     def log_posteriors(self, audio: np.ndarray) -> np.ndarray:
         """Natural logarithms, float32, shape (ceil(samples / FRAME), STATE_COUNT)."""
-        mel = acoustic_features(audio)
-        frames = len(mel)
-        if frames % 2:
-            mel = np.concatenate([mel, mel[-1:]])
-        scores = self.scores((mel - mel.mean(axis=0)) / SCALE)[:frames]
+        with one_thread():
+            mel = acoustic_features(audio)
+            frames = len(mel)
+            if frames % 2:
+                mel = np.concatenate([mel, mel[-1:]])
+            scores = self.scores((mel - mel.mean(axis=0)) / SCALE)[:frames]
         scores -= scores.max(axis=1, keepdims=True)
         return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
 
@@ -120,6 +123,17 @@ class AcousticModel:
         for name, array in sorted(self.weights.items()):
             state.update(name.encode() + array.tobytes())
         return state.hexdigest()
+
+
+def one_thread() -> AbstractContextManager:
+    """While it lasts numpy multiplies in one thread: more gain nothing in products this small, wait
+    by spinning, and on some processors change the last bits."""
+    return _numeric_libraries().limit(limits=1)
+
+
+@cache
+def _numeric_libraries() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def load_model(path: str | Path) -> AcousticModel:

@@ -11,14 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
-from align.acoustic import FRAME, TRAINING, AcousticModel, load_model
+from align.acoustic import FRAME, TRAINING, AcousticModel, load_model, one_thread
 from align.aligner import Aligner
 from align.confidence import confidence
 from align.refine import change_features, refine
@@ -92,8 +90,7 @@ class Neural(Aligner):
 
     def align(self, clip: Clip) -> Clip:
         """See Aligner.align."""
-        # numpy's threads gain nothing in products this small, and wait by spinning.
-        with _numeric_libraries().limit(limits=1):
+        with one_thread():
             return self._align(clip)
 
     def _align(self, clip: Clip) -> Clip:
@@ -137,11 +134,6 @@ class Neural(Aligner):
             align_heard=HEARD_OFFSET + HEARD_SCALE * float(np.mean(spoken))
         )
         return aligned.with_scores(**confidence(aligned)).validate()
-
-
-@cache
-def _numeric_libraries() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 def _scored(path: Sequence[Stretch], posteriors: np.ndarray, prior: np.ndarray) -> list[_Phone]:
