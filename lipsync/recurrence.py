@@ -5,7 +5,7 @@ its gradient. Written out by hand, six are left there and four back. What is kno
 back is worked out for some frames at once, few enough to stay in the processor's cache, and large
 tensors are used again: memory that is fresh from the system costs more than the arithmetic in it
 (`python benchmarks/train_speed.py`). Processors that multiply bfloat16 sum up the gradients of the
-weights in it, in a third of the time. On a GPU cuDNN does better still; leave it alone.
+weights in it, in less than half the time. On a GPU cuDNN does better still; leave it alone.
 """
 
 from __future__ import annotations
