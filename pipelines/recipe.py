@@ -7,12 +7,12 @@ The change is made in params.yaml itself, as a person would: DVC sees it, `git d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
+from clips import replacing
 from clips.errors import BadParams
 from clips.files import read_text, read_yaml
 from pipelines.params import FILE
@@ -38,11 +38,8 @@ def apply_recipe(recipe: Path, path: Path = FILE) -> list[str]:
             )
     changed = list(_merge(params, wanted, styled, ""))
     if changed:
-        out = StringIO()
-        editor.dump(params, out)
-        part = path.with_suffix(".part")
-        part.write_text(out.getvalue(), encoding="utf-8")
-        part.replace(path)
+        with replacing(path) as part:
+            editor.dump(params, part)
     return changed
 
 
