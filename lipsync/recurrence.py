@@ -4,8 +4,9 @@ torch.nn.GRU runs about 30 small operations for each frame there and back, each 
 its gradient. Written out by hand, six are left there and four back. What is known before the way
 back is worked out for some frames at once, few enough to stay in the processor's cache, and large
 tensors are used again: memory that is fresh from the system costs more than the arithmetic in it
-(`python benchmarks/train_speed.py`). Processors that multiply bfloat16 sum up the gradients of the
-weights in it, in less than half the time. On a GPU cuDNN does better still; leave it alone.
+(`python benchmarks/train_speed.py`). Processors that multiply bfloat16 work out
+the gradients of weights and inputs in it, in half the time. On a GPU cuDNN does better
+still; leave it alone.
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ class _Recurrence(torch.autograd.Function):
         dx = flat.new_empty(frames * batch, w.shape[1]) if ctx.needs_input_grad[0] else None
         dw, du = torch.zeros_like(w), torch.zeros_like(u)
         dwb, dub = w.new_zeros(three), u.new_zeros(three)
+        half = HALF and w.dtype == torch.float32
+        weights = w.bfloat16() if half else w
         u_nrz = torch.cat([u[two:], u[:two]])
         passed = flat.new_zeros(batch, hidden)
         wide = passed[:, None]  # the same memory, to multiply all four columns at once
@@ -124,15 +127,15 @@ class _Recurrence(torch.autograd.Function):
             columns = columns.view(-1, 4 * hidden)
             to_h, to_x = columns[:, :three], columns[:, hidden:]
             places = slice(block.start * batch, block.stop * batch)
-            if dx is not None:
-                torch.mm(to_x, w, out=dx[places])
             dub += to_h.sum(0)
             dwb += to_x.sum(0)
-            heard = h[block].view(-1, hidden), flat[places]
-            if HALF and columns.dtype == torch.float32:
-                columns, *heard = (part.bfloat16() for part in (columns, *heard))
-            du += columns[:, :three].T @ heard[0]
-            dw += columns[:, hidden:].T @ heard[1]
+            heard, given = h[block].view(-1, hidden), flat[places]
+            if half:
+                columns, heard, given = (part.bfloat16() for part in (columns, heard, given))
+            du += columns[:, :three].T @ heard
+            dw += columns[:, hidden:].T @ given
+            if dx is not None:
+                dx[places] = columns[:, hidden:] @ weights
         for tensor in (*gates, room):
             _given_back(tensor)
         du, dub = (torch.cat([d[hidden:], d[:hidden]]) for d in (du, dub))
