@@ -126,15 +126,13 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--our-batch", type=int, default=64, help="of 300 frames")
     parser.add_argument("--plain-batch", type=int, default=32, help="of 200 frames")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
     device = ours._device(args.device)
     sounds, labels, corpus = synthetic(args.minutes)
-    recipe = load_params("train", ours.TrainParams)
-    params = replace(recipe, epochs=1_000_000, batch=args.our_batch)
+    params = replace(load_params("train", ours.TrainParams), epochs=1_000_000)
     loops: dict[str, Iterator[int]] = {
         "ours": our_epochs(corpus, params, device),
         "plain": plain_epochs(sounds, labels, args.plain_batch, device),

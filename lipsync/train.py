@@ -56,7 +56,7 @@ SHAPES = tuple(
 CONSONANTS = tuple(CLASSES.index(name) for name in "D F L M S".split())
 """Classes that consonants alone show, as cherry12.yaml says; without R, a vowel to the ear."""
 
-LEAN = {"Woo": 1.0, "Oh": 0.5, "Ee": 0.5, "F": 0.4}
+LEAN = {"Woo": 1.0, "F": 0.8, "Oh": 0.5, "Ee": 0.5}
 """Nats by which a network with `lean` 1 favours rounded and spread lips and lip on teeth. Where
 sound leaves it unsure it names an open mouth, and shows fewer of these than sounds ask for; an open
 mouth too few is hardly ever seen. Chosen on held-out speakers and on speech in languages that the
