@@ -156,7 +156,7 @@ def gone_on(network: CherryNet, clips: list[TruthClip], params: TrainParams) -> 
     network.norm.eval()
     for epoch in range(params.epochs):
         rng = torch.Generator().manual_seed(epoch)
-        for mel, inside, target in sampler.sequences(rng, slice(None)):
+        for mel, inside, target, _ in sampler.sequences(rng, slice(None)):
             optimizer.param_groups[0]["lr"] = learning_rate(step, steps, params.learning_rate)
             logits, *_ = network(heard(mel, inside, target, params, rng))
             loss = mean_loss(logits.log_softmax(2), target, torch.ones(len(CLASSES)))

@@ -24,6 +24,7 @@ class FrameFile:
             folder.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
         self.dtype, self.width, self._rows = np.dtype(dtype), width, 0
+        self.folder = folder
 
     def __len__(self) -> int:
         return self._rows
@@ -35,11 +36,17 @@ class FrameFile:
 
     def append(self, rows: np.ndarray) -> None:
         """Adds rows of shape (any, width) at the end."""
+        self[self._rows : self._rows + len(rows)] = rows
+
+    def __setitem__(self, wanted: slice, rows: np.ndarray) -> None:
+        """Writes rows to their place, which may lie behind the end; what is left out there is 0."""
+        if wanted.step not in (None, 1) or wanted.stop - wanted.start != len(rows):
+            raise ValueError("rows are written one after the other, each to a place of its own")
         if rows.ndim != 2 or rows.shape[1] != self.width:
             raise ValueError(f"rows of shape {rows.shape}, not (any, {self.width})")
-        self._file.seek(0, 2)
+        self._file.seek(wanted.start * self.width * self.dtype.itemsize)
         self._file.write(np.ascontiguousarray(rows, self.dtype))
-        self._rows += len(rows)
+        self._rows = max(self._rows, wanted.stop)
 
     def __getitem__(self, wanted: slice) -> np.ndarray:
         first, last, step = wanted.indices(len(self))

@@ -25,10 +25,11 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -94,7 +95,7 @@ DB = math.log(10.0) / 10.0
 _SPREADS = (
     "gain_db", "tilt_db", "band_db", "noise_tilt_db", "noise_flutter_db", "tract", "contrast",
     "consonants", "reverberation", "breath", "tempo", "masked_bands", "masked_frames", "soften",
-    "patience", "meeting", "shaping", "lean",
+    "patience", "meeting", "shaping", "lean", "teachers",
 )  # fmt: skip
 
 
@@ -127,6 +128,11 @@ class TrainParams:
     needs it; see `lip_loss`. balance: how far the frequencies of the classes are
     taken out again when training is done (0 not at all, 1 as if all were equally frequent), see
     `balanced`. lean: how far towards mouths that are shown too seldom, see LEAN.
+
+    Teachers. teachers: how many networks are trained first, each from other random numbers; the
+    mean of what they think of a frame, heard as it was recorded, is a share `taught` of that
+    frame's target. (Distillation: Hinton et al. 2015.) teacher_hidden: their width. It takes
+    `teachers` times as long besides.
 
     The run. carry: the chance that a sequence goes on where the one before it ended, with the state
     of the network: clips follow each other without a gap then, and no sequence is padded. patience:
@@ -164,13 +170,16 @@ class TrainParams:
     shaping: float = 0.0
     balance: float = 0.0
     lean: float = 0.0
+    teachers: int = 0
+    teacher_hidden: int = HIDDEN
+    taught: float = 0.7
     seed: int = 1
     device: str = "auto"
 
     def __post_init__(self) -> None:
         wrong = ""
-        if min(self.epochs, self.hidden, self.batch) < 1:
-            wrong = "epochs, hidden and batch must be at least 1"
+        if min(self.epochs, self.hidden, self.teacher_hidden, self.batch) < 1:
+            wrong = "epochs, hidden, teacher_hidden and batch must be at least 1"
         elif self.hidden > MOST_HIDDEN:
             wrong = f"hidden must be at most {MOST_HIDDEN}: larger files are not read"
         elif self.frames <= LOOKAHEAD:
@@ -187,6 +196,8 @@ class TrainParams:
             wrong = "balance must be in 0..1"
         elif not 0 <= self.carry <= 1:
             wrong = "carry must be in 0..1"
+        elif not 0 <= self.taught <= 1:
+            wrong = "taught must be in 0..1"
         elif self.carry and self.tempo:
             wrong = "only one of carry and tempo can be more than 0"
         elif self.noise_low_db > self.noise_high_db:
@@ -209,23 +220,37 @@ class Trained:
 # ---------------------------------------------------------------- batches
 
 
-Sequences = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""Mel (batch, length + 3, 13) with the neighbours that deltas need, whether each of those frames
-counts, and the target of each output (batch, length)."""
+class Sequences(NamedTuple):
+    """mel: bands (batch, length + 3, 13), with the neighbours that deltas need. inside: whether
+    each of those frames counts. target: class of each output (batch, length), or IGNORED. thought:
+    what teachers think of it, probabilities (batch, length, 12), if there are any."""
+
+    mel: torch.Tensor
+    inside: torch.Tensor
+    target: torch.Tensor
+    thought: torch.Tensor | None
 
 
 class Frames:
-    """A corpus on the device: mel (N, 13), labels (N,), first and end frame of each clip.
+    """A corpus on the device: mel (N, 13), labels (N,), first and end frame of each clip, and
+    opinions (N, 12) of its teachers if it has any.
 
-    On a CPU, mel bands that lie in a file stay there.
+    On a CPU, mel bands and opinions that lie in a file stay there.
     """
 
-    def __init__(self, corpus: Corpus, device: torch.device) -> None:
-        self.mel: torch.Tensor | FrameFile
-        if isinstance(corpus.mel, FrameFile) and device.type == "cpu":
-            self.mel = corpus.mel
-        else:
-            self.mel = torch.from_numpy(corpus.mel[:].copy()).to(device)
+    def __init__(
+        self,
+        corpus: Corpus,
+        device: torch.device,
+        opinions: np.ndarray | FrameFile | None = None,
+    ) -> None:
+        def placed(rows: np.ndarray | FrameFile) -> torch.Tensor | FrameFile:
+            if isinstance(rows, FrameFile) and device.type == "cpu":
+                return rows
+            return torch.from_numpy(rows[:].copy()).to(device)
+
+        self.mel = placed(corpus.mel)
+        self.opinions = None if opinions is None else placed(opinions)
         self.labels = torch.from_numpy(corpus.visemes.copy()).to(device)
         offsets = torch.from_numpy(corpus.offsets.copy()).to(device)
         self.first, self.end = offsets[:-1], offsets[1:]
@@ -251,29 +276,51 @@ class Frames:
         places = places.clamp(0, len(self) - 1)
         inner = slice(BEFORE, -AFTER)
         if tempo is None:
-            mel, at = self._bands(places), places[:, inner] - LOOKAHEAD
+            mel, at = _rows(self.mel, places), places[:, inner] - LOOKAHEAD
         else:
             # The frame after, if it is of the same clip; never before `places`: rows are in order.
             after = torch.minimum(places + 1, self.end[clip, None] - 1).maximum(places)
             both = torch.stack([places, after], 2)
-            before, after = self._bands(both.flatten(1)).unflatten(1, (-1, 2)).unbind(2)
+            before, after = _rows(self.mel, both.flatten(1)).unflatten(1, (-1, 2)).unbind(2)
             mel = torch.lerp(before, after, (moved - moved.floor())[..., None])
             at = start[:, None] + ((steps[inner] - LOOKAHEAD) * tempo[:, None]).round().long()
         mel = torch.where(inside[..., None], mel, 10.0 * math.log10(FLOOR))
-        named = self.labels[at.clamp(0, len(self) - 1)].long()
+        at = at.clamp(0, len(self) - 1)
         counts = inside[:, inner] & (steps[inner] >= LOOKAHEAD)
-        return mel, inside, torch.where(counts, named, IGNORED)
-
-    def _bands(self, places: torch.Tensor) -> torch.Tensor:
-        if isinstance(self.mel, FrameFile):
-            return torch.from_numpy(self.mel.gather(places.numpy()))
-        return self.mel[places]
+        target = torch.where(counts, self.labels[at].long(), IGNORED)
+        return Sequences(mel, inside, target, self._thought_of(at))
 
     def read(self, places: torch.Tensor) -> Sequences:
         """Sequences of the frames at `places` (batch, length + 3), all of which count."""
-        named = self.labels[places[:, BEFORE:-AFTER]].long()
-        target = functional.pad(named, (LOOKAHEAD, 0), value=IGNORED)[:, : named.shape[1]]
-        return self._bands(places), torch.ones_like(places, dtype=torch.bool), target
+        inner = places[:, BEFORE:-AFTER]
+        named = functional.pad(self.labels[inner].long(), (LOOKAHEAD, 0), value=IGNORED)
+        target = named[:, : inner.shape[1]]
+        thought = self._thought_of(inner)
+        if thought is not None:
+            thought = functional.pad(thought, (0, 0, LOOKAHEAD, 0))[:, : inner.shape[1]]
+        inside = torch.ones_like(places, dtype=torch.bool)
+        return Sequences(_rows(self.mel, places), inside, target, thought)
+
+    def _thought_of(self, places: torch.Tensor) -> torch.Tensor | None:
+        return None if self.opinions is None else _rows(self.opinions, places).float()
+
+    def alike(self) -> Iterator[tuple[torch.Tensor, int]]:
+        """Groups of all clips, and the longest one's frames: about as long, for little padding."""
+        lengths = (self.end - self.first).cpu().numpy()
+        group: list[int] = []
+        for clip in lengths.argsort(kind="stable"):
+            if group and (len(group) + 1) * int(lengths[clip]) > 40_000:
+                yield torch.tensor(group, device=self.device), int(lengths[group[-1]])
+                group = []
+            group.append(int(clip))
+        if group:
+            yield torch.tensor(group, device=self.device), int(lengths[group[-1]])
+
+
+def _rows(table: torch.Tensor | FrameFile, places: torch.Tensor) -> torch.Tensor:
+    if isinstance(table, FrameFile):
+        return torch.from_numpy(table.gather(places.numpy()))
+    return table[places]
 
 
 class Sampler:
@@ -491,10 +538,12 @@ def train(
     """Trains a network on `corpus`; `valid` chooses the best epoch by frame accuracy.
 
     With `checkpoint`, every epoch is saved to that file, and a run that finds the file goes on
-    from there, reporting the epochs already done again first; the result is the same.
+    from there, reporting the epochs already done again first; the result is the same. Teachers
+    have files beside it (checkpoint.teacher1.pt).
     on_epoch gets {"epoch", "loss", "learning_rate", "valid_loss", "valid_accuracy", "seconds",
     "frames_per_second"} after each epoch; without clips in `valid`, its two numbers are missing
-    and the last epoch is the best. team: the processes that share the work, see `Team.joined`;
+    and the last epoch is the best. Teachers come first, with "teacher" (from 1) in their rows.
+    team: the processes that share the work, see `Team.joined`;
     each of them calls this with the same arguments and gets the same network.
     Raises BadFeatures if there is nothing to train on, BadCheckpoint if the file is of another run.
     """
@@ -504,37 +553,86 @@ def train(
         )
     device = _device(params.device)
     on_epoch = on_epoch or (lambda row: None)
+    checkpoint = None if checkpoint is None else Path(checkpoint)
+    team = team or Team()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        _seed(params, "weights")
-        model = CherryNet(params.dropout, params.hidden).to(device)
-        frames = Frames(corpus, device)
-        sampler = Stream(frames, params) if params.carry else Sampler(frames, params)
-        fit_normalization(model, sampler, params)
-        optimizer = torch.optim.AdamW(
-            model.parameters(),
-            lr=params.learning_rate,
-            weight_decay=params.weight_decay,
-            fused=device.type == "cuda",
-        )
         check = Validation(valid, device) if valid.frames else None
-        run = _Run(model, optimizer, params, f"{corpus.digest()}{valid.digest()}")
-        if checkpoint is not None and Path(checkpoint).exists():
-            run.restore(Path(checkpoint))
-            for row in run.history:
-                on_epoch(row)
-        team = team or Team()
-        for epoch in range(len(run.history), params.epochs):
-            if params.patience and run.waited() >= params.patience:
-                break
-            row = _one_epoch(run, sampler, epoch, team)
-            if check is not None:
-                row |= check.measure(model)
-            run.keep(row)
-            if checkpoint is not None and team.rank == 0:
-                run.save(Path(checkpoint))
-            on_epoch(row)
-        best, last = _on_cpu(model, run.best), _on_cpu(model, model.state_dict())
+        data = f"{corpus.digest()}{valid.digest()}"
+        frames, teachers = Frames(corpus, device), []
+        for number in range(1, params.teachers + 1):
+            run = _Run(teacher_params(params, number), frames, data)
+            file = checkpoint and checkpoint.with_suffix(f".teacher{number}{checkpoint.suffix}")
+            _fit(run, check, file, lambda row, n=number: on_epoch({"teacher": n, **row}), team)
+            teachers.append(run.network(run.best))
+        if teachers:
+            frames = Frames(corpus, device, opinions_of(teachers, frames, corpus))
+        run = _Run(params, frames, data)
+        _fit(run, check, checkpoint, on_epoch, team)
+        best, last = (run.network(of).cpu() for of in (run.best, run.model.state_dict()))
         return Trained(balanced(best, corpus, params), balanced(last, corpus, params), run.history)
+
+
+def _fit(
+    run: _Run,
+    check: Validation | None,
+    checkpoint: Path | None,
+    on_epoch: Callable[[dict[str, float]], None],
+    team: Team,
+) -> None:
+    """Trains one network to the end, from its checkpoint on if there is one."""
+    if checkpoint is not None and checkpoint.exists():
+        run.restore(checkpoint)
+        for row in run.history:
+            on_epoch(row)
+    for epoch in range(len(run.history), run.params.epochs):
+        if run.params.patience and run.waited() >= run.params.patience:
+            break
+        row = _one_epoch(run, epoch, team)
+        if check is not None:
+            row |= check.measure(run.model)
+        run.keep(row)
+        if checkpoint is not None and team.rank == 0:
+            run.save(checkpoint)
+        on_epoch(row)
+
+
+def teacher_params(params: TrainParams, number: int) -> TrainParams:
+    """The recipe of a teacher: the pupil's, with other random numbers, and without what is
+    changed in the finished network. So its opinions stay a matter of what it heard."""
+    return replace(
+        params,
+        hidden=params.teacher_hidden,
+        seed=_number(params, f"teacher {number}"),
+        teachers=0,
+        taught=0.0,
+        balance=0.0,
+        lean=0.0,
+    )
+
+
+@torch.inference_mode()
+def opinions_of(
+    teachers: Sequence[nn.Module], frames: Frames, corpus: Corpus
+) -> np.ndarray | FrameFile:
+    """Mean probabilities (N, 12) that teachers give each frame of the corpus, unchanged, float16.
+
+    They lie where the mel bands of the corpus lie, in memory or in a file. A clip's last frames,
+    which no output is about, get their labels.
+    """
+    opinions: np.ndarray | FrameFile = np.zeros((len(frames), OUTPUTS), np.float16)
+    if isinstance(corpus.mel, FrameFile):
+        opinions = FrameFile(OUTPUTS, np.float16, corpus.mel.folder)
+    known = np.eye(OUTPUTS, dtype=np.float16)
+    for clips, longest in frames.alike():
+        mel, inside, *_ = frames.cut(clips, frames.first[clips], longest)
+        x = network_input(mel, inside)
+        likely = sum(teacher(x)[0].softmax(2) for teacher in teachers) / len(teachers)
+        for clip, heard_of in zip(clips.tolist(), likely.cpu().numpy()):
+            first, end = corpus.offsets[clip : clip + 2]
+            last = known[corpus.visemes[first:end][-LOOKAHEAD:]]
+            rows = [heard_of[LOOKAHEAD : end - first].astype(np.float16), last]
+            opinions[first:end] = np.concatenate(rows)
+    return opinions
 
 
 def balanced(model: CherryNet, corpus: Corpus, params: TrainParams) -> CherryNet:
@@ -560,7 +658,7 @@ def fit_normalization(model: CherryNet, sampler: Sampler | Stream, params: Train
     """
     rng = _generator(params, "normalization", sampler.frames.device)
     total = square = count = 0.0
-    for batch, (mel, inside, target) in enumerate(sampler.sequences(rng, slice(None))):
+    for batch, (mel, inside, target, *_) in enumerate(sampler.sequences(rng, slice(None))):
         x = heard(mel, inside, target, params, rng)
         x = x[inside[:, BEFORE:-AFTER]].double()
         total, square, count = total + x.sum(0), square + (x * x).sum(0), count + len(x)
@@ -605,9 +703,10 @@ class Team:
         return DistributedDataParallel(model) if self.size > 1 else model
 
 
-def _one_epoch(run: _Run, sampler: Sampler | Stream, epoch: int, team: Team) -> dict[str, float]:
+def _one_epoch(run: _Run, epoch: int, team: Team) -> dict[str, float]:
     """Trains for one epoch. Returns its row, without the validation."""
-    params, model, device = run.params, run.model, sampler.frames.device
+    params, model, sampler = run.params, run.model, run.sampler
+    device = sampler.frames.device
     rng = _generator(params, f"epoch {epoch}", device)
     changes = rng  # what happens to the sound: in each process something else
     if team.size > 1:
@@ -622,7 +721,7 @@ def _one_epoch(run: _Run, sampler: Sampler | Stream, epoch: int, team: Team) -> 
     steps, began = params.epochs * sampler.batches, time.perf_counter()
     states: tuple[torch.Tensor, ...] = ()
     rows = slice(team.rank, None, team.size)
-    for batch, (mel, inside, target) in enumerate(sampler.sequences(rng, rows)):
+    for batch, (mel, inside, target, thought) in enumerate(sampler.sequences(rng, rows)):
         rate = learning_rate(epoch * sampler.batches + batch, steps, params.learning_rate)
         for group in run.optimizer.param_groups:
             group["lr"] = rate
@@ -632,7 +731,7 @@ def _one_epoch(run: _Run, sampler: Sampler | Stream, epoch: int, team: Team) -> 
         logits, *after = network(heard(mel, inside, target, params, changes), *states)
         states = tuple(after) if params.carry else ()
         likely = log_chances(logits)
-        loss = mean_loss(likely, target, weight, params.soften)
+        loss = mean_loss(likely, target, weight, params.soften, thought, params.taught)
         if params.meeting or params.shaping:
             loss = loss + lip_loss(likely, target, params.meeting, params.shaping)
         run.optimizer.zero_grad(set_to_none=True)
@@ -659,12 +758,18 @@ def log_chances(logits: torch.Tensor) -> torch.Tensor:
 
 
 def mean_loss(
-    likely: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, soften: int = 0
+    likely: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor,
+    soften: int = 0,
+    thought: torch.Tensor | None = None,
+    taught: float = 0.0,
 ) -> torch.Tensor:
     """Weighted mean of the cross entropy over the outputs that count; 0 if none does.
 
     likely: log probabilities (batch, length, 12). soften: the target of an output is the mean of
-    the targets this many outputs to either side.
+    the targets this many outputs to either side. thought: what teachers think of each output, as
+    probabilities in the shape of `likely`, which is a share `taught` of the target.
     """
     counts = target != IGNORED
     named = target.clamp_min(0)
@@ -676,6 +781,8 @@ def mean_loss(
         losses = -(share * likely).sum(2)
     else:
         losses = -likely.gather(2, named[..., None])[..., 0]
+    if thought is not None:
+        losses = torch.lerp(losses, -(thought * likely).sum(2), taught)
     return (losses * weights).sum() / weights.sum().clamp_min(1.0)
 
 
@@ -728,19 +835,7 @@ class Validation:
 
     def __init__(self, corpus: Corpus, device: torch.device) -> None:
         self.frames = Frames(corpus, device)
-        lengths = corpus.offsets[1:] - corpus.offsets[:-1]
-        self.groups: list[tuple[torch.Tensor, int]] = []
-        group: list[int] = []
-        for clip in lengths.argsort(kind="stable"):  # like lengths together: little padding
-            longest = int(lengths[clip])
-            if group and (len(group) + 1) * longest > 40_000:
-                self._add(group, int(lengths[group[-1]]))
-                group = []
-            group.append(int(clip))
-        self._add(group, int(lengths[group[-1]]))
-
-    def _add(self, group: list[int], longest: int) -> None:
-        self.groups.append((torch.tensor(group, device=self.frames.device), longest))
+        self.groups = list(self.frames.alike())
 
     @torch.inference_mode()
     def measure(self, model: CherryNet) -> dict[str, float]:
@@ -749,7 +844,7 @@ class Validation:
         loss = torch.zeros((), dtype=torch.float64, device=self.frames.device)
         right, count = torch.zeros_like(loss), torch.zeros_like(loss)
         for clip, longest in self.groups:
-            mel, inside, target = self.frames.cut(clip, self.frames.first[clip], longest)
+            mel, inside, target, *_ = self.frames.cut(clip, self.frames.first[clip], longest)
             logits, _, _ = model(network_input(mel, inside))
             loss += functional.cross_entropy(
                 logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED, reduction="sum"
@@ -766,15 +861,18 @@ class Validation:
 class _Run:
     """What changes while it trains, and its checkpoint."""
 
-    def __init__(
-        self,
-        model: CherryNet,
-        optimizer: torch.optim.Optimizer,
-        params: TrainParams,
-        data: str,
-    ) -> None:
-        self.model, self.optimizer, self.params = model, optimizer, params
-        self.identity = {**asdict(params), "data": data}
+    def __init__(self, params: TrainParams, frames: Frames, data: str) -> None:
+        _seed(params, "weights")
+        self.model = CherryNet(params.dropout, params.hidden).to(frames.device)
+        self.sampler = Stream(frames, params) if params.carry else Sampler(frames, params)
+        fit_normalization(self.model, self.sampler, params)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=params.learning_rate,
+            weight_decay=params.weight_decay,
+            fused=frames.device.type == "cuda",
+        )
+        self.params, self.identity = params, {**asdict(params), "data": data}
         self.history: list[dict[str, float]] = []
         self.best: dict[str, torch.Tensor] = {}
 
@@ -789,6 +887,12 @@ class _Run:
         """Epochs since the best one."""
         reached = [row.get("valid_accuracy", math.inf) for row in self.history]
         return reached[::-1].index(max(reached)) if reached and max(reached) < math.inf else 0
+
+    def network(self, state: dict[str, torch.Tensor]) -> CherryNet:
+        """The network with these weights, ready to predict."""
+        net = copy.deepcopy(self.model)
+        net.load_state_dict(state)
+        return net.eval()
 
     def save(self, path: Path) -> None:
         buffer = io.BytesIO()
@@ -830,12 +934,6 @@ class _Run:
         self.history, self.best = state["history"], state["best"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-
-
-def _on_cpu(model: CherryNet, state: dict[str, torch.Tensor]) -> CherryNet:
-    net = copy.deepcopy(model).cpu()
-    net.load_state_dict(state)
-    return net.eval()
 
 
 def _device(name: str) -> torch.device:
@@ -923,8 +1021,9 @@ def _train_files(args: argparse.Namespace) -> None:
 
 
 def _line(row: dict[str, float]) -> str:
+    teacher = f"teacher {row['teacher']}  " if "teacher" in row else ""
     return (
-        f"epoch {row['epoch'] + 1:3d}  loss {row['loss']:.4f}"
+        f"{teacher}epoch {row['epoch'] + 1:3d}  loss {row['loss']:.4f}"
         f"  valid loss {row.get('valid_loss', math.nan):.4f}"
         f"  accuracy {row.get('valid_accuracy', math.nan):.4f}"
         f"  {row['frames_per_second']:,.0f} frames/s"

@@ -45,28 +45,31 @@ def run() -> None:
     shutil.rmtree(CURVES, ignore_errors=True)
     with (
         Live(str(CURVES), dvcyaml=False, save_dvc_exp=False, monitor_system=False) as live,
-        tqdm(total=params.epochs, desc="train", unit="epoch", mininterval=1.0) as bar,
+        tqdm(
+            total=params.epochs * (params.teachers + 1), desc="train", unit="epoch", mininterval=1.0
+        ) as bar,
     ):
 
         def on_epoch(row: dict[str, float]) -> None:
-            for name in ("loss", "valid_loss", "valid_accuracy", "learning_rate"):
-                if name in row:
-                    live.log_metric(name, row[name])
-            live.next_step()
+            who = f"teacher {row['teacher']}, " if "teacher" in row else ""
+            if not who:
+                for name in ("loss", "valid_loss", "valid_accuracy", "learning_rate"):
+                    if name in row:
+                        live.log_metric(name, row[name])
+                live.next_step()
             bar.set_postfix_str(
-                f"loss {row['loss']:.3f}, valid {row.get('valid_accuracy', 0):.3f},"
+                f"{who}loss {row['loss']:.3f}, valid {row.get('valid_accuracy', 0):.3f},"
                 f" {row['frames_per_second']:.0f} frames/s"
             )
             bar.update()
 
-        def attempt():
-            return train(corpus, valid, params, checkpoint=checkpoint, on_epoch=on_epoch)
-
-        try:
-            trained = attempt()
-        except BadCheckpoint:  # of another run: data or parameters have changed since
-            checkpoint.unlink()
-            trained = attempt()
+        trained = None
+        while trained is None:
+            try:
+                trained = train(corpus, valid, params, checkpoint=checkpoint, on_epoch=on_epoch)
+            except BadCheckpoint as error:  # of another run: data or parameters have changed since
+                Path(error.where).unlink()
+                bar.reset()
     MODELS.mkdir(exist_ok=True)
     save_cherry(trained.best, MODELS / "cherry.pt")
     save_ptx(trained.best, MODELS / "cherry.ptx")
@@ -76,7 +79,8 @@ def run() -> None:
         for row in trained.history
     ]
     (MODELS / "history.json").write_text(json.dumps(history, indent=1) + "\n")
-    checkpoint.unlink(missing_ok=True)
+    for file in folder.glob(f"{checkpoint.stem}*"):
+        file.unlink()
 
 
 def main() -> None:

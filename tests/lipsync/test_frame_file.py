@@ -34,15 +34,31 @@ def test_sequences_are_gathered_as_from_an_array(tmp_path):
     assert not list((tmp_path / "new").iterdir()), "the file has no name that could stay"
 
 
+def test_rows_are_written_to_any_place():
+    file, whole = FrameFile(2, np.float32), np.zeros((9, 2), np.float32)
+    for first, last in ((5, 7), (0, 3), (2, 6), (8, 9)):
+        rows = np.random.default_rng(first).random((last - first, 2), np.float32)
+        file[first:last] = whole[first:last] = rows
+    np.testing.assert_array_equal(file[:], whole)
+
+
 def test_rows_of_another_width_and_steps_are_refused():
     file = FrameFile(2, np.float32)
     with pytest.raises(ValueError, match=r"not \(any, 2\)"):
         file.append(np.zeros((4, 3)))
     with pytest.raises(ValueError, match="one after the other"):
         file[::2]
+    with pytest.raises(ValueError, match="each to a place of its own"):
+        file[3:5] = np.zeros((3, 2))
 
 
-@pytest.mark.parametrize("changes", [{}, {"tempo": 0.3}, {"carry": 0.5}, {"reverberation": 0.5}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {}, {"tempo": 0.3}, {"carry": 0.5}, {"reverberation": 0.5},
+        {"teachers": 1, "tempo": 0.3}, {"teachers": 1, "carry": 0.5},
+    ],
+)  # fmt: skip
 def test_training_from_a_file_gives_the_weights_of_training_from_memory(tmp_path, changes):
     rows = [speech_like(f"c{n}", n, 30 + 19 * n) for n in range(8)]  # some shorter than a sequence
     write_feature_table(tmp_path / "one.parquet", rows)

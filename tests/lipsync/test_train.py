@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from clips.arpabet import VOWELS
 from lipsync.dataset import Corpus, FeatureRow, write_feature_table
 from lipsync.errors import BadCheckpoint, BadFeatures, BadInput
 from lipsync.export import save_cherry
 from lipsync.features import AFTER, BEFORE, HOP, features, with_deltas
+from lipsync.frame_file import FrameFile
 from lipsync.infer import Model, frame_classes
 from lipsync.model import CherryNet
 from lipsync.train import (
@@ -30,8 +32,11 @@ from lipsync.train import (
     Frames,
     Sampler,
     Stream,
+    Team,
     TrainParams,
     Validation,
+    _fit,
+    _Run,
     augment,
     balanced,
     fit_normalization,
@@ -40,9 +45,11 @@ from lipsync.train import (
     main,
     mean_loss,
     network_input,
+    opinions_of,
     power,
     reverberate,
     stretch_tract,
+    teacher_params,
     train,
     vary_consonants,
 )
@@ -51,6 +58,12 @@ from visemes.classes import CLASSES
 from visemes.inventory import load_inventory
 
 CPU = torch.device("cpu")
+
+
+class Killed(Exception):
+    """A run's end before its time."""
+
+
 TINY = TrainParams(epochs=4, batch=8, frames=60, device="cpu")
 
 
@@ -76,7 +89,7 @@ def weights(net: CherryNet) -> dict[str, bytes]:
 def test_a_sequence_has_its_clips_frames_and_zero_frames_around_the_clip():
     data = corpus(3, 20)
     frames = Frames(data, CPU)
-    mel, inside, _ = frames.cut(torch.tensor([1]), frames.first[1:2], 40)
+    mel, inside, *_ = frames.cut(torch.tensor([1]), frames.first[1:2], 40)
     x = network_input(mel, inside)[0].numpy()
     clip = data.mel[data.offsets[1] : data.offsets[2]]
     padded = np.zeros((43, 13), np.float32)
@@ -91,16 +104,16 @@ def test_training_sees_the_features_that_prediction_sees():
     x = features(audio)
     row = FeatureRow("a", "s", "x", "train", x[:, :13], np.zeros(len(x), np.uint8))
     frames = Frames(Corpus.of([row]), CPU)
-    mel, inside, _ = frames.cut(torch.tensor([0]), torch.tensor([0]), len(x))
+    mel, inside, *_ = frames.cut(torch.tensor([0]), torch.tensor([0]), len(x))
     np.testing.assert_array_equal(network_input(mel, inside)[0].numpy(), x)
-    mel, inside, _ = frames.cut(torch.tensor([0]), torch.tensor([10]), 20)
+    mel, inside, *_ = frames.cut(torch.tensor([0]), torch.tensor([10]), 20)
     np.testing.assert_array_equal(network_input(mel, inside)[0].numpy(), x[10:30])
 
 
 def test_output_k_plus_3_has_the_label_of_frame_k_as_its_target():
     data = corpus(2, 20)
     frames = Frames(data, CPU)
-    _, _, target = frames.cut(torch.tensor([1]), frames.first[1:2] + 5, 30)
+    target = frames.cut(torch.tensor([1]), frames.first[1:2] + 5, 30).target
     labels = data.visemes[data.offsets[1] : data.offsets[2]]  # 27 frames
     expected = [IGNORED] * 3 + labels[5:24].tolist() + [IGNORED] * 8
     assert target[0].tolist() == expected
@@ -110,7 +123,7 @@ def test_faster_speech_takes_its_labels_with_it():
     data = corpus(3, 60)
     frames = Frames(data, CPU)
     clip, start = torch.tensor([1, 1]), frames.first[[1, 1]] + 4
-    mel, _, target = frames.cut(clip, start, 20, torch.tensor([2.0, 0.5]))
+    mel, _, target, _ = frames.cut(clip, start, 20, torch.tensor([2.0, 0.5]))
     heard = data.mel[data.offsets[1] :][:60]
     named = data.visemes[data.offsets[1] :][:60]
     twice = slice(4 - 2 * BEFORE, 4 + 2 * (20 + AFTER), 2)
@@ -155,11 +168,11 @@ def test_a_stream_has_every_frame_once_and_goes_on_where_it_ended():
     frames.mel = torch.arange(len(frames), dtype=torch.float32)[:, None].expand(-1, 13)
     params = replace(TINY, batch=3, frames=40)
     parts = list(Stream(frames, params).sequences(torch.Generator().manual_seed(0), slice(None)))
-    rows = torch.cat([mel[:, 2:-1, 0] for mel, _, _ in parts], dim=1).long()
+    rows = torch.cat([part.mel[:, 2:-1, 0] for part in parts], dim=1).long()
     line = rows.flatten()[: len(frames)]
     assert sorted(line.tolist()) == list(range(len(frames)))
     assert (line.diff() != 1).sum() <= len(data) - 1, "it only leaves a clip at its end"
-    for (mel, inside, target), (following, _, _) in pairwise(parts):
+    for (mel, inside, target, _), (following, *_) in pairwise(parts):
         assert inside.all() and torch.equal(mel[:, -1], following[:, 2])
         assert torch.equal(mel[:, -3:-1], following[:, :2])
         assert (target[:, :3] == IGNORED).all()
@@ -173,9 +186,120 @@ def test_the_processes_of_a_team_share_each_batch():
             list(sampler(frames, TINY).sequences(torch.Generator().manual_seed(3), rows))
             for rows in (slice(None), slice(0, None, 2), slice(1, None, 2))
         )
-        for (mel, _, target), one, other in zip(whole, first, second, strict=True):
-            assert torch.equal(mel[0::2], one[0]) and torch.equal(mel[1::2], other[0])
-            assert torch.equal(target[0::2], one[2]) and torch.equal(target[1::2], other[2])
+        for both, one, other in zip(whole, first, second, strict=True):
+            assert torch.equal(both.mel[0::2], one.mel)
+            assert torch.equal(both.mel[1::2], other.mel)
+            assert torch.equal(both.target[0::2], one.target)
+            assert torch.equal(both.target[1::2], other.target)
+
+
+# ---- teachers
+
+
+TAUGHT = replace(TINY, epochs=2, teachers=2)
+
+
+def in_a_file(data: Corpus, folder: Path) -> Corpus:
+    file = FrameFile(13, "<f4", folder)
+    file.append(data.mel)
+    return replace(data, mel=file)
+
+
+def test_teachers_opinions_are_what_prediction_gives(tmp_path):
+    data = corpus(9, 30)
+    nets = [CherryNet().eval(), CherryNet(hidden=100).eval()]
+    opinions = opinions_of(nets, Frames(data, CPU), data)
+    for a, b in pairwise(data.offsets):
+        x = with_deltas(np.concatenate([data.mel[a:b], np.zeros((3, 13), np.float32)]))[: b - a]
+        expected = np.mean([Model.of(net).predict_features(x) for net in nets], axis=0)
+        # The last frame's deltas look at what follows the clip: nothing, that is 0 dB.
+        np.testing.assert_allclose(opinions[a : b - 3], expected[3:], atol=2e-3)
+        np.testing.assert_array_equal(opinions[b - 3 : b], np.eye(12)[data.visemes[b - 3 : b]])
+    filed = in_a_file(data, tmp_path)
+    in_file = opinions_of(nets, Frames(filed, CPU), filed)
+    np.testing.assert_array_equal(in_file[:], opinions)
+
+
+@pytest.mark.parametrize("tempo", [None, torch.tensor([2.0, 0.7])])
+def test_an_output_gets_the_opinion_on_the_frame_that_it_names(tempo, tmp_path):
+    data = corpus(3, 60)
+    known = np.eye(12, dtype=np.float16)[data.visemes]
+    clip, start = torch.tensor([1, 2]), torch.tensor([70, 190])
+    for of in (data, in_a_file(data, tmp_path)):
+        cut = Frames(of, CPU, known).cut(clip, start, 40, tempo)
+        counts = cut.target != IGNORED
+        assert counts.sum() > 30
+        assert torch.equal(cut.thought.argmax(2)[counts], cut.target[counts])
+    for part in Stream(Frames(data, CPU, known), TINY).sequences(torch.Generator(), slice(None)):
+        counts = part.target != IGNORED
+        assert torch.equal(part.thought.argmax(2)[counts], part.target[counts])
+
+
+def test_what_teachers_think_is_a_share_of_the_target():
+    rng = torch.Generator().manual_seed(1)
+    likely = torch.randn((2, 9, 12), generator=rng).log_softmax(2)
+    thought = torch.randn((2, 9, 12), generator=rng).softmax(2)
+    target = torch.randint(0, 12, (2, 9), generator=rng)
+    target[0, :3] = IGNORED
+    blend = 0.25 * functional.one_hot(target.clamp_min(0), 12) + 0.75 * thought
+    expected = -(blend * likely).sum(2)[target != IGNORED].mean()
+    found = mean_loss(likely, target, torch.ones(12), thought=thought, taught=0.75)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_pupil_learns_from_teachers_as_much_as_asked():
+    data, valid = corpus(), corpus(3, 60, 50)
+    alone, deaf, taught = (
+        weights(train(data, valid, params).last)
+        for params in (replace(TAUGHT, teachers=0), replace(TAUGHT, taught=0.0), TAUGHT)
+    )
+    assert alone == deaf, "what nobody listens to changes nothing"
+    assert taught != alone
+
+
+def test_a_pupil_that_hears_its_teachers_alone_becomes_like_them():
+    """Labels that are wrong in half of the frames: they are not what it learns."""
+    rows = [speech_like(f"c{n}", n, 150) for n in range(60)]
+    data, valid = Corpus.of(rows), corpus(6, 100, 900)
+    frames = Frames(data, CPU, np.eye(12, dtype=np.float16)[(data.visemes + 1) % 12])
+    params = TrainParams(epochs=5, batch=16, frames=100, device="cpu", taught=1.0)
+    run = _Run(params, frames, "")
+    _fit(
+        run, Validation(replace(valid, visemes=(valid.visemes + 1) % 12), CPU), None, print, Team()
+    )
+    assert run.history[-1]["valid_accuracy"] > 0.75
+
+
+def test_teachers_are_reported_first_and_leave_no_trace_in_the_history():
+    rows = []
+    trained = train(corpus(), corpus(3, 60, 50), TAUGHT, on_epoch=rows.append)
+    told = [(row.get("teacher"), row["epoch"]) for row in rows]
+    assert told == [(1, 0), (1, 1), (2, 0), (2, 1), (None, 0), (None, 1)]
+    assert trained.history == rows[4:]
+    assert rows[0]["loss"] != rows[2]["loss"], "they start from other weights"
+
+
+def test_teachers_are_not_told_what_is_done_to_the_finished_network():
+    base = replace(TAUGHT, teacher_hidden=90)
+    teacher = teacher_params(replace(base, lean=1.0, balance=0.5), 1)
+    assert teacher == teacher_params(base, 1) != teacher_params(base, 2)
+    assert (teacher.hidden, teacher.teachers, teacher.lean, teacher.balance) == (90, 0, 0, 0)
+
+
+@pytest.mark.parametrize("stopped", [(1, 1), (2, 0), (None, 0)])
+def test_a_taught_run_that_was_stopped_goes_on_to_the_same_weights(stopped, tmp_path):
+    def stop(row):
+        if (row.get("teacher"), row["epoch"]) == stopped:
+            raise Killed
+
+    data, valid = in_a_file(corpus(), tmp_path), corpus(3, 60, 50)
+    file = tmp_path / "checkpoint.pt"
+    with pytest.raises(Killed):
+        train(data, valid, TAUGHT, checkpoint=file, on_epoch=stop)
+    resumed = train(data, valid, TAUGHT, checkpoint=file)
+    assert weights(resumed.last) == weights(train(corpus(), valid, TAUGHT).last)
+    made = sorted(path.name for path in tmp_path.glob("checkpoint*"))
+    assert made == ["checkpoint.pt", "checkpoint.teacher1.pt", "checkpoint.teacher2.pt"]
 
 
 # ---- augmentation
@@ -257,7 +381,7 @@ def test_consonants_of_a_class_change_alike_and_nothing_else_does():
     classes = np.repeat(np.array(runs, np.uint8), 6)
     mel = rng.normal(-30, 2, (len(classes), 13)).astype(np.float32)
     frames = Frames(Corpus.of([FeatureRow("a", "s", "x", "train", mel, classes)]), CPU)
-    cut, _, target = frames.cut(torch.tensor([0]), torch.tensor([0]), len(classes))
+    cut, _, target, _ = frames.cut(torch.tensor([0]), torch.tensor([0]), len(classes))
     changed = vary_consonants(cut, target, 6.0, torch.Generator().manual_seed(0))
     moved = (changed - cut)[0, 2:-1].numpy()
     inner = np.ones(len(classes), bool)  # frames with neighbours of their own class
@@ -335,7 +459,7 @@ def test_the_normalization_makes_the_input_of_the_network_standard():
     rng = torch.Generator().manual_seed(9)
     rows = []
     for clip, start in Sampler(frames, TINY).epoch(rng):
-        mel, inside, _ = frames.cut(clip, start, TINY.frames)
+        mel, inside, *_ = frames.cut(clip, start, TINY.frames)
         rows.append(net.norm(network_input(augment(mel, TINY, rng), inside)[inside[:, 2:-1]]))
     x = torch.cat(rows)
     assert x.mean(0).abs().max() < 0.25 and (x.std(0) - 1).abs().max() < 0.25
@@ -478,10 +602,6 @@ def test_training_leaves_torchs_own_random_numbers_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
-class Killed(Exception):
-    pass
-
-
 def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path):
     def stop(row):
         if row["epoch"] == 1:
@@ -548,6 +668,7 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path):
     rows = [speech_like(f"c{n}", n, 80, "valid" if n < 2 else "train") for n in range(10)]
     write_feature_table(tmp_path / "t.parquet", rows)
     options = ["--features", tmp_path / "t.parquet", "--epochs", 2, "--batch", 4, "--frames", 60]
+    options += ["--teachers", 1]
     still = {"gain-db": 0, "tilt-db": 0, "band-db": 0, "dropout": 0, "noise-high-db": -60}
     options += [part for name, value in still.items() for part in (f"--{name}", value)]
     team = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2]
@@ -561,7 +682,8 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path):
             text=True,
         )
         assert done.returncode == 0, done.stderr
-        assert done.stdout.count("epoch   2") == 1, "one of them reports"
+        for who in ("teacher 1  epoch   2", "\nepoch   2"):
+            assert done.stdout.count(who) == 1, "one of them reports"
     one, two = (
         torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("one", "two")
     )
@@ -593,7 +715,7 @@ def test_no_clips_to_train_on_is_an_error():
         {"dropout": 1.0}, {"learning_rate": 0.0},
         {"gain_db": -1.0}, {"noise_low_db": 20.0}, {"device": "tpu"}, {"carry": 1.5},
         {"masked_bands": -1}, {"patience": -1}, {"meeting": -0.5}, {"reverberation": 0.2},
-        {"breath": 0.001},
+        {"breath": 0.001}, {"teachers": -1}, {"taught": 1.5}, {"teacher_hidden": 0},
     ],
 )  # fmt: skip
 def test_parameters_that_make_no_sense_are_refused(changes):

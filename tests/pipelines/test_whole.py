@@ -53,7 +53,7 @@ def project(tmp_path_factory) -> Path:
         params["align"] |= {"aligner": "pocketsphinx", "max_rejects": {}}
         params["acoustic"] |= {"epochs": 1}
         # Two epochs leave it unsure of everything, and `lean` would decide.
-        params["train"] |= {"epochs": 2, "balance": 0.0, "lean": 0.0}
+        params["train"] |= {"epochs": 2, "balance": 0.0, "lean": 0.0, "teachers": 1}
         Path("params.yaml").write_text(yaml.safe_dump(params))
         for name in ("prompts/sentences", "corpora", "reviews"):
             shutil.copytree(ROOT / "datasets" / name, Path("datasets") / name)
@@ -151,6 +151,20 @@ def test_the_model_predicts_and_the_figures_are_written(inside):
     page = Path("reports/index.html").read_text()
     assert "frames right, unseen voices" in page
     assert "mine-false" in page and page.count("<audio") >= 2, "a reject to listen to"
+
+
+def test_training_again_starts_from_the_beginning_and_gives_the_same_weights(inside, capsys):
+    work = Path(".work/train")
+    assert not list(work.glob("checkpoint*")), "nothing is left that a later run could go on from"
+    before = Path("models/cherry.pt").read_bytes()
+    for name in ("checkpoint.pt", "checkpoint.teacher1.pt"):
+        (work / name).write_bytes(b"of another run")
+    train.run()
+    assert Path("models/cherry.pt").read_bytes() == before
+    assert len(json.loads(Path("models/history.json").read_text())) == 2
+    curve = Path("plots/train/plots/metrics/loss.tsv").read_text().splitlines()
+    assert len(curve) == 3, "the curves are the network's own, not its teacher's"
+    assert not list(work.glob("checkpoint*"))
 
 
 def test_the_command_makes_cues_with_the_trained_model(inside, capsys):
