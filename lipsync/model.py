@@ -81,8 +81,41 @@ class CherryNet(nn.Module):
     def _layer(
         self, place: int, x: torch.Tensor, state: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        x = self.net[place - 1](x)
-        if self.training and x.device.type == "cpu":
-            out = run_gru(self.net[place], x, state)
-            return out, out[:, -1][None]
-        return self.net[place](x, state)
+        return _run(self.net[place], self.net[place - 1](x), state)
+
+
+class OfflineNet(nn.Module):
+    """Like CherryNet, but each layer hears the whole sound, forwards and backwards; no stream.
+
+    Only teaches: it knows more of each frame than a network that must answer after 3 more.
+    """
+
+    def __init__(self, dropout: float = 0.2, hidden: int = HIDDEN) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(FEATURES)
+        self.dropout = Dropout(dropout)
+        self.layers = nn.ModuleList(
+            nn.ModuleList(nn.GRU(inputs, hidden, batch_first=True) for _ in ("forth", "back"))
+            for inputs in (FEATURES, 2 * hidden)
+        )
+        self.out = nn.Linear(2 * hidden, OUTPUTS)
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor]:
+        """Logits (batch, frames, 12) of features (batch, frames, 26), about the same frames as
+        CherryNet's."""
+        batch, frames, bands = features.shape
+        x = self.norm(features.reshape(-1, bands)).reshape(batch, frames, bands)
+        for forth, back in self.layers:
+            x = self.dropout(x)
+            x = torch.cat([_run(forth, x)[0], _run(back, x.flip(1))[0].flip(1)], 2)
+        return (self.out(x),)
+
+
+def _run(
+    gru: nn.GRU, x: torch.Tensor, state: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Outputs of a layer, and its state after them."""
+    if gru.training and x.device.type == "cpu":
+        out = run_gru(gru, x, state)
+        return out, out[:, -1][None]
+    return gru(x, state)

@@ -42,7 +42,7 @@ from lipsync.errors import BadCheckpoint, BadFeatures, BadInput
 from lipsync.export import save_cherry, save_onnx
 from lipsync.features import AFTER, BEFORE, FLOOR, inner_deltas
 from lipsync.frame_file import FrameFile
-from lipsync.model import HIDDEN, LOOKAHEAD, OUTPUTS, CherryNet
+from lipsync.model import HIDDEN, LOOKAHEAD, OUTPUTS, CherryNet, OfflineNet
 from lipsync.untrusted import MOST_HIDDEN
 from visemes.classes import CLASSES
 
@@ -95,7 +95,7 @@ DB = math.log(10.0) / 10.0
 _SPREADS = (
     "gain_db", "tilt_db", "band_db", "noise_tilt_db", "noise_flutter_db", "tract", "contrast",
     "consonants", "reverberation", "breath", "tempo", "masked_bands", "masked_frames", "soften",
-    "patience", "meeting", "shaping", "lean", "teachers",
+    "patience", "meeting", "shaping", "lean", "teachers", "offline_teachers",
 )  # fmt: skip
 
 
@@ -131,8 +131,8 @@ class TrainParams:
 
     Teachers. teachers: how many networks are trained first, each from other random numbers; the
     mean of what they think of a frame, heard as it was recorded, is a share `taught` of that
-    frame's target. (Distillation: Hinton et al. 2015.) teacher_hidden: their width. It takes
-    `teachers` times as long besides.
+    frame's target. (Distillation: Hinton et al. 2015.) offline_teachers: how many more that hear
+    the whole sound forwards and backwards, each in twice the time. teacher_hidden: their width.
 
     The run. carry: the chance that a sequence goes on where the one before it ended, with the state
     of the network: clips follow each other without a gap then, and no sequence is padded. patience:
@@ -171,6 +171,7 @@ class TrainParams:
     balance: float = 0.0
     lean: float = 0.0
     teachers: int = 0
+    offline_teachers: int = 0
     teacher_hidden: int = HIDDEN
     taught: float = 0.7
     seed: int = 1
@@ -206,6 +207,11 @@ class TrainParams:
             wrong = f"device {self.device!r} is none of auto, cpu, cuda"
         if wrong:
             raise BadInput(wrong, where="training parameters", remedy="correct params.yaml")
+
+    @property
+    def all_teachers(self) -> int:
+        """How many networks are trained before the one that is wanted."""
+        return self.teachers + self.offline_teachers
 
 
 @dataclass(frozen=True, slots=True)
@@ -542,7 +548,8 @@ def train(
     have files beside it (checkpoint.teacher1.pt).
     on_epoch gets {"epoch", "loss", "learning_rate", "valid_loss", "valid_accuracy", "seconds",
     "frames_per_second"} after each epoch; without clips in `valid`, its two numbers are missing
-    and the last epoch is the best. Teachers come first, with "teacher" (from 1) in their rows.
+    and the last epoch is the best. Teachers come first, offline ones last of them, with "teacher"
+    (from 1) in their rows.
     team: the processes that share the work, see `Team.joined`;
     each of them calls this with the same arguments and gets the same network.
     Raises BadFeatures if there is nothing to train on, BadCheckpoint if the file is of another run.
@@ -559,14 +566,14 @@ def train(
         check = Validation(valid, device) if valid.frames else None
         data = f"{corpus.digest()}{valid.digest()}"
         frames, teachers = Frames(corpus, device), []
-        for number in range(1, params.teachers + 1):
-            run = _Run(teacher_params(params, number), frames, data)
+        for number in range(1, params.all_teachers + 1):
+            run = _Run(*teacher(params, number), frames, data)
             file = checkpoint and checkpoint.with_suffix(f".teacher{number}{checkpoint.suffix}")
             _fit(run, check, file, lambda row, n=number: on_epoch({"teacher": n, **row}), team)
             teachers.append(run.network(run.best))
         if teachers:
             frames = Frames(corpus, device, opinions_of(teachers, frames, corpus))
-        run = _Run(params, frames, data)
+        run = _Run(CherryNet, params, frames, data)
         _fit(run, check, checkpoint, on_epoch, team)
         best, last = (run.network(of).cpu() for of in (run.best, run.model.state_dict()))
         return Trained(balanced(best, corpus, params), balanced(last, corpus, params), run.history)
@@ -596,18 +603,22 @@ def _fit(
         on_epoch(row)
 
 
-def teacher_params(params: TrainParams, number: int) -> TrainParams:
-    """The recipe of a teacher: the pupil's, with other random numbers, and without what is
-    changed in the finished network. So its opinions stay a matter of what it heard."""
-    return replace(
+def teacher(params: TrainParams, number: int) -> tuple[type[nn.Module], TrainParams]:
+    """Kind and recipe of a teacher (from 1). The recipe is the pupil's, with other random numbers,
+    and without what is changed in the finished network: a teacher thinks what it heard."""
+    offline = number > params.teachers
+    recipe = replace(
         params,
         hidden=params.teacher_hidden,
         seed=_number(params, f"teacher {number}"),
+        carry=0.0 if offline else params.carry,
         teachers=0,
+        offline_teachers=0,
         taught=0.0,
         balance=0.0,
         lean=0.0,
     )
+    return OfflineNet if offline else CherryNet, recipe
 
 
 @torch.inference_mode()
@@ -650,7 +661,9 @@ def balanced(model: CherryNet, corpus: Corpus, params: TrainParams) -> CherryNet
     return model
 
 
-def fit_normalization(model: CherryNet, sampler: Sampler | Stream, params: TrainParams) -> None:
+def fit_normalization(
+    model: CherryNet | OfflineNet, sampler: Sampler | Stream, params: TrainParams
+) -> None:
     """Sets the normalization's mean and variance from augmented frames, once and for good.
 
     They stay as they are while it trains: padding never touches them, and training and
@@ -698,7 +711,7 @@ class Team:
         torch.distributed.init_process_group("nccl" if gpu else "gloo")
         return cls(torch.distributed.get_rank(), torch.distributed.get_world_size())
 
-    def wrapped(self, model: CherryNet) -> nn.Module:
+    def wrapped(self, model: nn.Module) -> nn.Module:
         """The network, whose gradients are the team's mean."""
         return DistributedDataParallel(model) if self.size > 1 else model
 
@@ -838,14 +851,14 @@ class Validation:
         self.groups = list(self.frames.alike())
 
     @torch.inference_mode()
-    def measure(self, model: CherryNet) -> dict[str, float]:
+    def measure(self, model: nn.Module) -> dict[str, float]:
         """{"valid_loss", "valid_accuracy"}: mean cross entropy and share of right frames."""
         model.eval()
         loss = torch.zeros((), dtype=torch.float64, device=self.frames.device)
         right, count = torch.zeros_like(loss), torch.zeros_like(loss)
         for clip, longest in self.groups:
             mel, inside, target, *_ = self.frames.cut(clip, self.frames.first[clip], longest)
-            logits, _, _ = model(network_input(mel, inside))
+            logits, *_ = model(network_input(mel, inside))
             loss += functional.cross_entropy(
                 logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED, reduction="sum"
             )
@@ -861,9 +874,11 @@ class Validation:
 class _Run:
     """What changes while it trains, and its checkpoint."""
 
-    def __init__(self, params: TrainParams, frames: Frames, data: str) -> None:
+    def __init__(
+        self, kind: type[nn.Module], params: TrainParams, frames: Frames, data: str
+    ) -> None:
         _seed(params, "weights")
-        self.model = CherryNet(params.dropout, params.hidden).to(frames.device)
+        self.model = kind(params.dropout, params.hidden).to(frames.device)
         self.sampler = Stream(frames, params) if params.carry else Sampler(frames, params)
         fit_normalization(self.model, self.sampler, params)
         self.optimizer = torch.optim.AdamW(
@@ -872,7 +887,8 @@ class _Run:
             weight_decay=params.weight_decay,
             fused=frames.device.type == "cuda",
         )
-        self.params, self.identity = params, {**asdict(params), "data": data}
+        self.params = params
+        self.identity = {**asdict(params), "network": kind.__name__, "data": data}
         self.history: list[dict[str, float]] = []
         self.best: dict[str, torch.Tensor] = {}
 
@@ -888,7 +904,7 @@ class _Run:
         reached = [row.get("valid_accuracy", math.inf) for row in self.history]
         return reached[::-1].index(max(reached)) if reached and max(reached) < math.inf else 0
 
-    def network(self, state: dict[str, torch.Tensor]) -> CherryNet:
+    def network(self, state: dict[str, torch.Tensor]) -> nn.Module:
         """The network with these weights, ready to predict."""
         net = copy.deepcopy(self.model)
         net.load_state_dict(state)

@@ -42,12 +42,11 @@ def run() -> None:
         f" {valid.frames / 6000:.1f} min of {len(valid)} to choose the best epoch by"
     )
     checkpoint = folder / "checkpoint.pt"
+    epochs = params.epochs * (params.all_teachers + 1)
     shutil.rmtree(CURVES, ignore_errors=True)
     with (
         Live(str(CURVES), dvcyaml=False, save_dvc_exp=False, monitor_system=False) as live,
-        tqdm(
-            total=params.epochs * (params.teachers + 1), desc="train", unit="epoch", mininterval=1.0
-        ) as bar,
+        tqdm(total=epochs, desc="train", unit="epoch", mininterval=1.0) as bar,
     ):
 
         def on_epoch(row: dict[str, float]) -> None:

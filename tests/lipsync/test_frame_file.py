@@ -56,7 +56,7 @@ def test_rows_of_another_width_and_steps_are_refused():
     "changes",
     [
         {}, {"tempo": 0.3}, {"carry": 0.5}, {"reverberation": 0.5},
-        {"teachers": 1, "tempo": 0.3}, {"teachers": 1, "carry": 0.5},
+        {"teachers": 1, "tempo": 0.3}, {"offline_teachers": 1, "carry": 0.5},
     ],
 )  # fmt: skip
 def test_training_from_a_file_gives_the_weights_of_training_from_memory(tmp_path, changes):

@@ -21,7 +21,7 @@ from lipsync.export import save_cherry
 from lipsync.features import AFTER, BEFORE, HOP, features, with_deltas
 from lipsync.frame_file import FrameFile
 from lipsync.infer import Model, frame_classes
-from lipsync.model import CherryNet
+from lipsync.model import CherryNet, OfflineNet
 from lipsync.train import (
     CONSONANTS,
     EARLY,
@@ -49,7 +49,7 @@ from lipsync.train import (
     power,
     reverberate,
     stretch_tract,
-    teacher_params,
+    teacher,
     train,
     vary_consonants,
 )
@@ -65,6 +65,7 @@ class Killed(Exception):
 
 
 TINY = TrainParams(epochs=4, batch=8, frames=60, device="cpu")
+LEARNING = TrainParams(epochs=5, batch=16, frames=100, device="cpu")
 
 
 def speech_like(clip_id: str, seed: int, frames: int, split: str = "train") -> FeatureRow:
@@ -196,7 +197,7 @@ def test_the_processes_of_a_team_share_each_batch():
 # ---- teachers
 
 
-TAUGHT = replace(TINY, epochs=2, teachers=2)
+TAUGHT = replace(TINY, epochs=2, teachers=1, offline_teachers=1)
 
 
 def in_a_file(data: Corpus, folder: Path) -> Corpus:
@@ -218,6 +219,25 @@ def test_teachers_opinions_are_what_prediction_gives(tmp_path):
     filed = in_a_file(data, tmp_path)
     in_file = opinions_of(nets, Frames(filed, CPU), filed)
     np.testing.assert_array_equal(in_file[:], opinions)
+
+
+def test_an_offline_teacher_hears_the_whole_sound():
+    net = OfflineNet().eval()
+    x = torch.randn((1, 50, 26), generator=torch.Generator().manual_seed(1))
+    (whole,), changed = net(x), x.clone()
+    changed[:, 40] += 1.0
+    other = net(changed)[0]
+    assert whole.shape == (1, 50, 12)
+    assert (whole[:, :30] != other[:, :30]).any(2).all(), "also what comes later"
+    changed = x.clone()
+    changed[:, 10] += 1.0
+    assert (whole[:, 20:] != net(changed)[0][:, 20:]).any(2).all()
+
+
+def test_an_offline_teacher_learns():
+    run = _Run(OfflineNet, LEARNING, Frames(corpus(120, 150), CPU), "")
+    _fit(run, Validation(corpus(6, 100, 900), CPU), None, print, Team())
+    assert run.history[-1]["valid_accuracy"] > 0.8
 
 
 @pytest.mark.parametrize("tempo", [None, torch.tensor([2.0, 0.7])])
@@ -251,7 +271,11 @@ def test_a_pupil_learns_from_teachers_as_much_as_asked():
     data, valid = corpus(), corpus(3, 60, 50)
     alone, deaf, taught = (
         weights(train(data, valid, params).last)
-        for params in (replace(TAUGHT, teachers=0), replace(TAUGHT, taught=0.0), TAUGHT)
+        for params in (
+            replace(TAUGHT, teachers=0, offline_teachers=0),
+            replace(TAUGHT, taught=0.0),
+            TAUGHT,
+        )
     )
     assert alone == deaf, "what nobody listens to changes nothing"
     assert taught != alone
@@ -262,8 +286,8 @@ def test_a_pupil_that_hears_its_teachers_alone_becomes_like_them():
     rows = [speech_like(f"c{n}", n, 150) for n in range(60)]
     data, valid = Corpus.of(rows), corpus(6, 100, 900)
     frames = Frames(data, CPU, np.eye(12, dtype=np.float16)[(data.visemes + 1) % 12])
-    params = TrainParams(epochs=5, batch=16, frames=100, device="cpu", taught=1.0)
-    run = _Run(params, frames, "")
+    params = replace(LEARNING, taught=1.0)
+    run = _Run(CherryNet, params, frames, "")
     _fit(
         run, Validation(replace(valid, visemes=(valid.visemes + 1) % 12), CPU), None, print, Team()
     )
@@ -280,10 +304,13 @@ def test_teachers_are_reported_first_and_leave_no_trace_in_the_history():
 
 
 def test_teachers_are_not_told_what_is_done_to_the_finished_network():
-    base = replace(TAUGHT, teacher_hidden=90)
-    teacher = teacher_params(replace(base, lean=1.0, balance=0.5), 1)
-    assert teacher == teacher_params(base, 1) != teacher_params(base, 2)
-    assert (teacher.hidden, teacher.teachers, teacher.lean, teacher.balance) == (90, 0, 0, 0)
+    base = replace(TAUGHT, teacher_hidden=90, carry=0.5)
+    kind, recipe = teacher(replace(base, lean=1.0, balance=0.5), 1)
+    assert recipe == teacher(base, 1)[1] != teacher(base, 2)[1]
+    assert (recipe.hidden, recipe.all_teachers, recipe.lean, recipe.balance) == (90, 0, 0, 0)
+    assert (kind, recipe.carry) == (CherryNet, 0.5)
+    kind, recipe = teacher(base, 3)
+    assert (kind, recipe.carry) == (OfflineNet, 0.0), "it has no state that could be carried"
 
 
 @pytest.mark.parametrize("stopped", [(1, 1), (2, 0), (None, 0)])
@@ -580,8 +607,7 @@ def test_validation_measures_what_prediction_gives():
 
 def test_it_learns_to_name_the_classes():
     rows = []
-    params = TrainParams(epochs=5, batch=16, frames=100, device="cpu")
-    trained = train(corpus(120, 150), corpus(6, 100, 900), params, on_epoch=rows.append)
+    trained = train(corpus(120, 150), corpus(6, 100, 900), LEARNING, on_epoch=rows.append)
     assert [row["epoch"] for row in rows] == list(range(5)) and trained.history == rows
     assert rows[-1]["valid_accuracy"] > 0.8 and rows[-1]["loss"] < rows[0]["loss"] / 2
 
@@ -658,7 +684,7 @@ def test_patience_ends_a_run_that_gets_no_better():
     ],
 )  # fmt: skip
 def test_it_learns_too_when_the_task_is_changed(changes):
-    params = TrainParams(epochs=5, batch=16, frames=100, device="cpu", **changes)
+    params = replace(LEARNING, **changes)
     trained = train(corpus(120, 150), corpus(6, 100, 900), params)
     assert trained.history[-1]["valid_accuracy"] > 0.75
 
@@ -668,7 +694,7 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path):
     rows = [speech_like(f"c{n}", n, 80, "valid" if n < 2 else "train") for n in range(10)]
     write_feature_table(tmp_path / "t.parquet", rows)
     options = ["--features", tmp_path / "t.parquet", "--epochs", 2, "--batch", 4, "--frames", 60]
-    options += ["--teachers", 1]
+    options += ["--teachers", 1, "--offline-teachers", 1]
     still = {"gain-db": 0, "tilt-db": 0, "band-db": 0, "dropout": 0, "noise-high-db": -60}
     options += [part for name, value in still.items() for part in (f"--{name}", value)]
     team = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2]
@@ -715,7 +741,8 @@ def test_no_clips_to_train_on_is_an_error():
         {"dropout": 1.0}, {"learning_rate": 0.0},
         {"gain_db": -1.0}, {"noise_low_db": 20.0}, {"device": "tpu"}, {"carry": 1.5},
         {"masked_bands": -1}, {"patience": -1}, {"meeting": -0.5}, {"reverberation": 0.2},
-        {"breath": 0.001}, {"teachers": -1}, {"taught": 1.5}, {"teacher_hidden": 0},
+        {"breath": 0.001}, {"teachers": -1}, {"offline_teachers": -1}, {"taught": 1.5},
+        {"teacher_hidden": 0},
     ],
 )  # fmt: skip
 def test_parameters_that_make_no_sense_are_refused(changes):

@@ -53,7 +53,7 @@ def project(tmp_path_factory) -> Path:
         params["align"] |= {"aligner": "pocketsphinx", "max_rejects": {}}
         params["acoustic"] |= {"epochs": 1}
         # Two epochs leave it unsure of everything, and `lean` would decide.
-        params["train"] |= {"epochs": 2, "balance": 0.0, "lean": 0.0, "teachers": 1}
+        params["train"] |= {"epochs": 2, "balance": 0.0, "lean": 0.0, "offline_teachers": 1}
         Path("params.yaml").write_text(yaml.safe_dump(params))
         for name in ("prompts/sentences", "corpora", "reviews"):
             shutil.copytree(ROOT / "datasets" / name, Path("datasets") / name)
