@@ -9,11 +9,11 @@ when they are not closed: what an eye misses first comes first.
 
 The prices were chosen for the network in lipsync/weights on speech that it had not heard, with
 phones from the aligner: English (VCTK, LJ Speech, LibriVox and others) and Czech and Dutch actors
-(Fish Fillets), where it changes 9.0 times a second of speech. On EMU and Emo-DB it changes 10.0 and
-9.7 times instead of 19.8 and 22.2, with a lip score of 0.93 and 0.82 instead of 0.96 and 0.87
-(`visemill evaluate --truth … --filter`). The labels' own tracks change 13 times, so fewer changes
-cost shapes of the tongue. A closure of 50 ms that the network is sure of is shown wherever it lies,
-one of 20 ms only beside F.
+(Fish Fillets), where it changes 9.0 times a second of speech (`benchmarks/aligned_speech.py`). On
+EMU and Emo-DB it changes 10.0 and 9.7 times instead of 19.8 and 22.2, with a lip score of 0.93 and
+0.82 instead of 0.96 and 0.87 (`visemill evaluate --truth … --filter`). The labels' own tracks
+change 13 times, so fewer changes cost shapes of the tongue. A closure of 50 ms that the network is
+sure of is shown wherever it lies, one of 20 ms only beside F.
 """
 
 from __future__ import annotations
