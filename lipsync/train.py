@@ -244,26 +244,27 @@ class Frames:
     On a CPU, mel bands and opinions that lie in a file stay there.
     """
 
-    def __init__(
-        self,
-        corpus: Corpus,
-        device: torch.device,
-        opinions: np.ndarray | FrameFile | None = None,
-    ) -> None:
-        def placed(rows: np.ndarray | FrameFile) -> torch.Tensor | FrameFile:
-            if isinstance(rows, FrameFile) and device.type == "cpu":
-                return rows
-            return torch.from_numpy(rows[:].copy()).to(device)
-
-        self.mel = placed(corpus.mel)
-        self.opinions = None if opinions is None else placed(opinions)
+    def __init__(self, corpus: Corpus, device: torch.device) -> None:
+        self.device = device
+        self.mel = self._placed(corpus.mel)
+        self.opinions: torch.Tensor | FrameFile | None = None
         self.labels = torch.from_numpy(corpus.visemes.copy()).to(device)
         offsets = torch.from_numpy(corpus.offsets.copy()).to(device)
         self.first, self.end = offsets[:-1], offsets[1:]
-        self.device = device
 
     def __len__(self) -> int:
         return len(self.mel)
+
+    def with_opinions(self, opinions: np.ndarray | FrameFile) -> Frames:
+        """These frames, and what teachers think of each."""
+        taught = copy.copy(self)
+        taught.opinions = self._placed(opinions)
+        return taught
+
+    def _placed(self, rows: np.ndarray | FrameFile) -> torch.Tensor | FrameFile:
+        if isinstance(rows, FrameFile) and self.device.type == "cpu":
+            return rows
+        return torch.from_numpy(rows[:].copy()).to(self.device)
 
     def cut(
         self,
@@ -572,7 +573,7 @@ def train(
             _fit(run, check, file, lambda row, n=number: on_epoch({"teacher": n, **row}), team)
             teachers.append(run.network(run.best))
         if teachers:
-            frames = Frames(corpus, device, opinions_of(teachers, frames, corpus))
+            frames = frames.with_opinions(opinions_of(teachers, frames, corpus))
         run = _Run(CherryNet, params, frames, data)
         _fit(run, check, checkpoint, on_epoch, team)
         best, last = (run.network(of).cpu() for of in (run.best, run.model.state_dict()))
@@ -637,7 +638,7 @@ def opinions_of(
     for clips, longest in frames.alike():
         mel, inside, *_ = frames.cut(clips, frames.first[clips], longest)
         x = network_input(mel, inside)
-        likely = sum(teacher(x)[0].softmax(2) for teacher in teachers) / len(teachers)
+        likely = sum(network(x)[0].softmax(2) for network in teachers) / len(teachers)
         for clip, heard_of in zip(clips.tolist(), likely.cpu().numpy()):
             first, end = corpus.offsets[clip : clip + 2]
             last = known[corpus.visemes[first:end][-LOOKAHEAD:]]
