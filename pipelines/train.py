@@ -6,23 +6,34 @@ import argparse
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipelines.params import load_params
+from pipelines.params import load_params, load_value
 from pipelines.runner import WORK
 from pipelines.stage import DATA, exit_with, seed
 from pipelines.threads import THREADS
 
+if TYPE_CHECKING:
+    from lipsync.train import TrainParams
+
 MODELS = Path("models")
 CURVES = Path("plots/train")
+
+
+def train_params() -> TrainParams:
+    """The `train` block of params.yaml; its seed is that of all stages if it names none."""
+    from lipsync.train import TrainParams
+
+    params = load_params("train", TrainParams)
+    return params if "seed" in load_value("train") else replace(params, seed=seed())
 
 
 def run() -> None:
     """Writes models/cherry.pt, .ptx, models/visemill.onnx, and the curves by dvclive."""
     # Threads that wait must not spin: beside other work that made training 100 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from dataclasses import replace
-
     import torch
     from dvclive import Live
     from tqdm import tqdm
@@ -30,10 +41,10 @@ def run() -> None:
     from lipsync.dataset import load_feature_tables
     from lipsync.errors import BadCheckpoint
     from lipsync.export import save_cherry, save_onnx, save_ptx
-    from lipsync.train import TrainParams, train
+    from lipsync.train import train
 
     torch.set_num_threads(THREADS)
-    params = replace(load_params("train", TrainParams), seed=seed())
+    params = train_params()
     tables = sorted((DATA / "export" / "features").glob("*.parquet"))
     folder = WORK / "train"
     corpus, valid = (load_feature_tables(tables, split, folder) for split in ("train", "valid"))

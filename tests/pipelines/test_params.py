@@ -8,6 +8,7 @@ import yaml
 
 from clips import BadParams
 from pipelines.params import build, load_params
+from pipelines.train import train_params
 
 
 @dataclass(frozen=True)
@@ -107,3 +108,11 @@ def test_every_stage_reads_its_block_of_the_real_file(monkeypatch):
         load_params(block, kind, root / "params.yaml")
     table = yaml.safe_load((root / "params.yaml").read_text())
     assert set(table) == {*blocks, "seed"}
+
+
+def test_training_takes_the_seed_of_all_stages_unless_it_has_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for block, expected in (({"epochs": 3}, 7), ({"epochs": 3, "seed": 9}, 9)):
+        Path("params.yaml").write_text(yaml.safe_dump({"seed": 7, "train": block}))
+        params = train_params()
+        assert (params.epochs, params.seed) == (3, expected)
