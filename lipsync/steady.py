@@ -9,10 +9,11 @@ when they are not closed: what an eye misses first comes first.
 
 The prices were chosen for the network in lipsync/weights on speech that it had not heard, with
 phones from the aligner: English (VCTK, LJ Speech, LibriVox and others) and Czech and Dutch actors
-(Fish Fillets), where it changes 9.0 times a second of speech (`benchmarks/aligned_speech.py`). On
-EMU and Emo-DB it changes 10.0 and 9.7 times instead of 19.8 and 22.2, with a lip score of 0.93 and
-0.82 instead of 0.96 and 0.87 (`visemill evaluate --truth … --filter`). The labels' own tracks
-change 13 times, so fewer changes cost shapes of the tongue. A closure of 50 ms that the network is
+(Fish Fillets), where it changes 8.6 and 9.2 times a second of speech, with a lip score of 0.88 and
+0.80 instead of 0.92 and 0.86 (`benchmarks/aligned_speech.py`). On EMU and Emo-DB it changes 8.1 and
+9.9 times instead of 19.0 and 22.9, with a lip score of 0.87 and 0.83 instead of 0.90 and 0.89
+(`visemill evaluate --truth … --filter`). The labels' own tracks change 13 times, so fewer changes
+cost shapes of the tongue. A closure of 50 ms that the network is
 sure of is shown wherever it lies, one of 20 ms only beside F.
 """
 
@@ -25,8 +26,8 @@ from visemes.classes import CLASSES
 _LIPS = (CLASSES.index("M"), CLASSES.index("F"))
 
 _PRICE_OF = {
-    "F": 1.9, "M": 2.5, "Ah": 2.8, "Ee": 4.3, "Woo": 4.6, "Oh": 5.1, "Uh": 12.0,
-    "Neutral": 17.7, "S": 31.0, "L": 36.0, "R": 36.0, "D": 41.0,
+    "F": 2.3, "M": 2.5, "Ah": 3.9, "Ee": 3.9, "Oh": 5.5, "Woo": 6.7,
+    "Uh": 11.2, "Neutral": 17.1, "L": 29.0, "R": 52.2, "D": 58.4, "S": 60.0,
 }  # fmt: skip
 
 PRICES = np.array([_PRICE_OF[name] for name in CLASSES])
