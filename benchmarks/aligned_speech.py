@@ -16,7 +16,7 @@ A row is a model with so many times LEAN added to its output (0: as it is), and 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +60,9 @@ def main() -> None:
     args = parser.parse_args()
     model = Model.load(args.model)
     for folder in args.folders:
-        clips = list(chosen(folder, args.sure, args.share))
-        seconds = sum(clip.seconds for clip in clips)
-        print(f"\n{folder}: {len(clips)} clips, {seconds / 60:.1f} min\n")
-        counts = measure(model, clips, args.lean)
+        counts = measure(model, chosen(folder, args.sure, args.share), args.lean)
+        raw = counts[0].raw
+        print(f"\n{folder}: {raw.clips} clips, {raw.seconds / 60:.1f} min\n")
         print(f"| lean | track | {' | '.join(SHOWN)} |\n|--:|---|{'--:|' * len(SHOWN)}")
         for lean, of in zip(args.lean, counts, strict=True):
             for track, one in (("raw", of.raw), ("steady", of.steady)):
@@ -83,7 +82,7 @@ def chosen(folder: Path, sure: float, share: float) -> Iterator[Clip]:
             yield clip.with_(visemes=visemes)
 
 
-def measure(model: Model, clips: list[Clip], leans: list[float]) -> list[Counts]:
+def measure(model: Model, clips: Iterable[Clip], leans: list[float]) -> list[Counts]:
     """What the model shows with each `lean`."""
     towards = np.array([LEAN.get(name, 0.0) for name in CLASSES])
     counts = [Counts(Tally(), Tally()) for _ in leans]

@@ -5,9 +5,9 @@
         --row 'no recordings' without=recordings --row 'soft targets' soften=2 …
 
 Every row is the base recipe (the `train` block of params.yaml, changed by --base) with its own
-changes: `name=value` for a parameter of training, `without=text` to leave out the clips whose
-source or name holds that text, `share=0.5` for so much of each source, or of those that
-`of=espeak,flite` lists. The figures of a row stay in
+changes: `name=value` for a parameter of training (seeds are 1, 2, … but for `seed=value`),
+`without=text` to leave out the clips whose source or name holds that text, `share=0.5` for so much
+of each source, or of those that `of=espeak,flite` lists. The figures of a row stay in
 WORK, so that an interrupted run goes on, and every row is printed that lies there. Measured on
 hand-labelled recordings as they are, 18 dB softer, 12 dB louder, and with noise at 10 dB.
 
@@ -78,7 +78,7 @@ def measure(args: argparse.Namespace, name: str, seed: int, changes: Mapping[str
         return
     kinds = {field.name: type(field.default) for field in fields(TrainParams)}
     known = {key: kinds[key](value) for key, value in changes.items() if key in kinds}
-    params = replace(load_params("train", TrainParams), seed=seed, device="cpu", **known)
+    params = replace(load_params("train", TrainParams), **{"seed": seed, "device": "cpu", **known})
     tables = sorted({table for pattern in args.features for table in glob.glob(pattern)})
     corpus = chosen(load_feature_tables(tables, "train"), changes)
     valid = load_feature_tables(tables, "valid")

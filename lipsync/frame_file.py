@@ -40,12 +40,20 @@ class FrameFile:
 
     def __setitem__(self, wanted: slice, rows: np.ndarray) -> None:
         """Writes rows to their place, which may lie behind the end; what is left out there is 0."""
-        if wanted.step not in (None, 1) or wanted.stop - wanted.start != len(rows):
+        if (
+            wanted.step not in (None, 1)
+            or None in (wanted.start, wanted.stop)
+            or wanted.stop - wanted.start != len(rows)
+        ):
             raise ValueError("rows are written one after the other, each to a place of its own")
         if rows.ndim != 2 or rows.shape[1] != self.width:
             raise ValueError(f"rows of shape {rows.shape}, not (any, {self.width})")
+        if not len(rows):
+            return
         self._file.seek(wanted.start * self.width * self.dtype.itemsize)
-        self._file.write(np.ascontiguousarray(rows, self.dtype))
+        view = memoryview(np.ascontiguousarray(rows, self.dtype)).cast("B")
+        while view:  # one write takes 2 GiB at most
+            view = view[self._file.write(view) :]
         self._rows = max(self._rows, wanted.stop)
 
     def __getitem__(self, wanted: slice) -> np.ndarray:

@@ -146,6 +146,11 @@ _FREE: dict[tuple[torch.dtype, tuple[int, ...]], list[torch.Tensor]] = {}
 """Tensors that nobody uses, by type and shape."""
 
 
+def forget() -> None:
+    """Gives back the memory that is kept for the next batch; networks of another width need it."""
+    _FREE.clear()
+
+
 def _taken(like: torch.Tensor, *shape: int) -> torch.Tensor:
     """A tensor of any content, an old one if there is one of that shape."""
     free = _FREE.get((like.dtype, shape))

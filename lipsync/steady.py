@@ -1,4 +1,4 @@
-"""A steady mouth from restless probabilities: half of the changes, and no lip movement lost.
+"""A steady mouth from restless probabilities: half of the changes, and few lip movements lost.
 
 Between two shapes that are nearly as likely, the likelier one changes from frame to frame; shown
 raw, the mouth chatters. Here a change has a price, and the track with the highest probability less
@@ -9,12 +9,12 @@ when they are not closed: what an eye misses first comes first.
 
 The prices were chosen for the network in lipsync/weights on speech that it had not heard, with
 phones from the aligner: English (VCTK, LJ Speech, LibriVox and others) and Czech and Dutch actors
-(Fish Fillets), where it changes 8.6 and 9.2 times a second of speech, with a lip score of 0.88 and
-0.80 instead of 0.92 and 0.86 (`benchmarks/aligned_speech.py`). On EMU and Emo-DB it changes 8.1 and
-9.9 times instead of 19.0 and 22.9, with a lip score of 0.87 and 0.83 instead of 0.90 and 0.89
+(Fish Fillets), where it changes 8.9 and 9.3 times a second of speech, with a lip score of 0.88 and
+0.80 instead of 0.92 and 0.86 (`benchmarks/aligned_speech.py`). On EMU and Emo-DB it changes 8.5 and
+10.0 times instead of 19.0 and 22.9, with a lip score of 0.87 and 0.83 instead of 0.90 and 0.89
 (`visemill evaluate --truth … --filter`). The labels' own tracks change 13 times, so fewer changes
-cost shapes of the tongue. A closure of 50 ms that the network is
-sure of is shown wherever it lies, one of 20 ms only beside F.
+cost shapes of the tongue: S must be sure for 150 ms to be shown. A closure of 50 ms that the
+network is sure of is shown wherever it lies, one of 20 ms only beside F.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LIPS = (CLASSES.index("M"), CLASSES.index("F"))
 
 _PRICE_OF = {
     "F": 2.3, "M": 2.5, "Ah": 3.9, "Ee": 3.9, "Oh": 5.5, "Woo": 6.7,
-    "Uh": 11.2, "Neutral": 17.1, "L": 29.0, "R": 52.2, "D": 58.4, "S": 60.0,
+    "Uh": 11.2, "Neutral": 17.1, "S": 31.0, "L": 36.0, "R": 36.0, "D": 41.0,
 }  # fmt: skip
 
 PRICES = np.array([_PRICE_OF[name] for name in CLASSES])

@@ -43,6 +43,7 @@ from lipsync.export import save_cherry, save_onnx
 from lipsync.features import AFTER, BEFORE, FLOOR, inner_deltas
 from lipsync.frame_file import FrameFile
 from lipsync.model import HIDDEN, LOOKAHEAD, OUTPUTS, CherryNet, OfflineNet
+from lipsync.recurrence import forget
 from lipsync.untrusted import MOST_HIDDEN
 from visemes.classes import CLASSES
 
@@ -568,11 +569,14 @@ def train(
         check = Validation(valid, device) if valid.frames else None
         data = f"{corpus.digest()}{valid.digest()}"
         frames, teachers = Frames(corpus, device), []
+        if params.all_teachers and checkpoint is not None and checkpoint.exists():
+            _Run(CherryNet, params, frames, data).restore(checkpoint)  # another run's: says so now
         for number in range(1, params.all_teachers + 1):
             run = _Run(*teacher(params, number), frames, data)
             file = checkpoint and checkpoint.with_suffix(f".teacher{number}{checkpoint.suffix}")
             _fit(run, check, file, lambda row, n=number: on_epoch({"teacher": n, **row}), team)
             teachers.append(run.network(run.best))
+            forget()
         if teachers:
             frames = frames.with_opinions(opinions_of(teachers, frames, corpus))
         run = _Run(CherryNet, params, frames, data)
@@ -630,7 +634,8 @@ def opinions_of(
     """Mean probabilities (N, 12) that teachers give each frame of the corpus, unchanged, float16.
 
     They lie where the mel bands of the corpus lie, in memory or in a file. A clip's last frames,
-    which no output is about, get their labels.
+    which no output is about, get their labels. Clips of like length are heard together; what pads a
+    shorter one an offline teacher hears before its end, as it did while it was trained.
     """
     opinions: np.ndarray | FrameFile = np.zeros((len(frames), OUTPUTS), np.float16)
     if isinstance(corpus.mel, FrameFile):
@@ -910,6 +915,9 @@ class _Run:
         """The network with these weights, ready to predict."""
         net = copy.deepcopy(self.model)
         net.load_state_dict(state)
+        for layer in net.modules():
+            if isinstance(layer, nn.GRU):
+                layer.flatten_parameters()  # a copy's weights lie apart, which cuDNN warns of
         return net.eval()
 
     def save(self, path: Path) -> None:
