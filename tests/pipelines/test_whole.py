@@ -52,8 +52,9 @@ def project(tmp_path_factory) -> Path:
         # Forty sentences do not teach the other aligner; tests/align/test_neural.py tries it.
         params["align"] |= {"aligner": "pocketsphinx", "max_rejects": {}}
         params["acoustic"] |= {"epochs": 1}
-        # Two epochs leave it unsure of everything, and `lean` would decide.
-        params["train"] |= {"epochs": 2, "balance": 0.0, "lean": 0.0, "offline_teachers": 1}
+        # Two epochs leave it unsure of everything, so `lean` would decide; and a teacher as well.
+        params["train"] |= {"epochs": 2, "balance": 0.0, "lean": 0.0}
+        params["train"] |= {"offline_teachers": 1, "taught": 0.1}
         Path("params.yaml").write_text(yaml.safe_dump(params))
         for name in ("prompts/sentences", "corpora", "reviews"):
             shutil.copytree(ROOT / "datasets" / name, Path("datasets") / name)
