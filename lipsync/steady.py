@@ -13,7 +13,7 @@ phones from the aligner: English (VCTK, LJ Speech, LibriVox and others) and Czec
 0.80 instead of 0.92 and 0.86 (`benchmarks/aligned_speech.py`). On EMU and Emo-DB it changes 8.5 and
 10.0 times instead of 19.0 and 22.9, with a lip score of 0.87 and 0.83 instead of 0.90 and 0.89
 (`visemill evaluate --truth … --filter`). The labels' own tracks change 13 times, so fewer changes
-cost shapes of the tongue: S must be sure for 150 ms to be shown. A closure of 50 ms that the
+cost shapes of the tongue: an S that is sure is shown from 140 ms on. A closure of 50 ms that the
 network is sure of is shown wherever it lies, one of 20 ms only beside F.
 """
 

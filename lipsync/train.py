@@ -668,9 +668,7 @@ def balanced(model: CherryNet, corpus: Corpus, params: TrainParams) -> CherryNet
     return model
 
 
-def fit_normalization(
-    model: CherryNet | OfflineNet, sampler: Sampler | Stream, params: TrainParams
-) -> None:
+def fit_normalization(model: nn.Module, sampler: Sampler | Stream, params: TrainParams) -> None:
     """Sets the normalization's mean and variance from augmented frames, once and for good.
 
     They stay as they are while it trains: padding never touches them, and training and

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lipsync.steady import HOLD, LAG, Steady, steady_classes
 from visemes.classes import CLASSES
 
-M, UH, EE = (CLASSES.index(name) for name in ("M", "Uh", "Ee"))
+M, UH, EE, S = (CLASSES.index(name) for name in ("M", "Uh", "Ee", "S"))
 
 
 def probabilities(*shares: dict[int, float]) -> np.ndarray:
@@ -47,6 +47,14 @@ def test_a_closure_of_50_ms_is_shown_between_any_two_mouths_and_one_of_20_ms_bes
     for frames, shown in ((2, mouth == "F"), (5, True)):
         track = steady_classes(probabilities(*around, *[{M: 0.9}] * frames, *around))
         assert (M in track) == shown
+
+
+@pytest.mark.parametrize("mouth", sorted({*CLASSES} - {"S"}))
+def test_a_shape_of_the_tongue_is_shown_only_where_it_lasts(mouth):
+    around = [{CLASSES.index(mouth): 0.999}] * 20
+    for frames, shown in ((11, False), (14, True)):
+        track = steady_classes(probabilities(*around, *[{S: 0.999}] * frames, *around))
+        assert (S in track) == shown
 
 
 @settings(max_examples=60, deadline=None)
