@@ -43,6 +43,7 @@ from lipsync.export import save_cherry, save_onnx
 from lipsync.features import AFTER, BEFORE, FLOOR, inner_deltas
 from lipsync.frame_file import FrameFile
 from lipsync.model import HIDDEN, LOOKAHEAD, OUTPUTS, CherryNet, OfflineNet
+from lipsync.optimizer import OPTIMIZERS, Optimizer
 from lipsync.recurrence import forget
 from lipsync.untrusted import MOST_HIDDEN
 from visemes.classes import CLASSES
@@ -105,7 +106,8 @@ class TrainParams:
     """What decides a training run; params.yaml holds the recipe.
 
     hidden: width of both GRU layers; Cherry's tools read no other than 80. frames: length of a
-    training sequence (10 ms each). learning_rate: the top of the one-cycle schedule.
+    training sequence (10 ms each). optimizer: muon or adamw, see lipsync.optimizer. learning_rate:
+    the top of the one-cycle schedule.
 
     The sound, drawn anew for each sequence. gain_db, tilt_db, band_db: standard deviations of
     loudness, of the slope from the lowest to the highest band, and of each band. tract: standard
@@ -145,6 +147,7 @@ class TrainParams:
     hidden: int = HIDDEN
     batch: int = 64
     frames: int = 300
+    optimizer: str = "adamw"
     learning_rate: float = 3e-3
     weight_decay: float = 0.01
     clip_norm: float = 1.0
@@ -205,6 +208,8 @@ class TrainParams:
             wrong = "only one of carry and tempo can be more than 0"
         elif self.noise_low_db > self.noise_high_db:
             wrong = "noise_low_db must not be above noise_high_db"
+        elif self.optimizer not in OPTIMIZERS:
+            wrong = f"optimizer {self.optimizer!r} is none of {', '.join(OPTIMIZERS)}"
         elif self.device not in ("auto", "cpu", "cuda"):
             wrong = f"device {self.device!r} is none of auto, cpu, cuda"
         if wrong:
@@ -741,8 +746,6 @@ def _one_epoch(run: _Run, epoch: int, team: Team) -> dict[str, float]:
     rows = slice(team.rank, None, team.size)
     for batch, (mel, inside, target, thought) in enumerate(sampler.sequences(rng, rows)):
         rate = learning_rate(epoch * sampler.batches + batch, steps, params.learning_rate)
-        for group in run.optimizer.param_groups:
-            group["lr"] = rate
         if states:
             kept = torch.rand((len(mel), 1), generator=changes, device=device) < params.carry
             states = tuple(state.detach() * kept for state in states)
@@ -752,10 +755,10 @@ def _one_epoch(run: _Run, epoch: int, team: Team) -> dict[str, float]:
         loss = mean_loss(likely, target, weight, params.soften, thought, params.taught)
         if params.meeting or params.shaping:
             loss = loss + lip_loss(likely, target, params.meeting, params.shaping)
-        run.optimizer.zero_grad(set_to_none=True)
+        run.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), params.clip_norm)
-        run.optimizer.step()
+        run.optimizer.step(rate)
         losses += loss.detach()
         seen += inside[:, BEFORE:-AFTER].sum()
     mean, count = losses.item() / sampler.batches, seen.item()  # the device is waited for here
@@ -886,11 +889,8 @@ class _Run:
         self.model = kind(params.dropout, params.hidden).to(frames.device)
         self.sampler = Stream(frames, params) if params.carry else Sampler(frames, params)
         fit_normalization(self.model, self.sampler, params)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=params.learning_rate,
-            weight_decay=params.weight_decay,
-            fused=frames.device.type == "cuda",
+        self.optimizer = Optimizer(
+            params.optimizer, self.model, params.learning_rate, params.weight_decay
         )
         self.params = params
         self.identity = {**asdict(params), "network": kind.__name__, "data": data}

@@ -22,6 +22,7 @@ from lipsync.features import AFTER, BEFORE, HOP, features, with_deltas
 from lipsync.frame_file import FrameFile
 from lipsync.infer import Model, frame_classes
 from lipsync.model import CherryNet, OfflineNet
+from lipsync.optimizer import OPTIMIZERS
 from lipsync.train import (
     CONSONANTS,
     EARLY,
@@ -645,17 +646,19 @@ def test_training_leaves_torchs_own_random_numbers_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path):
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(optimizer, tmp_path):
     def stop(row):
         if row["epoch"] == 1:
             raise Killed
 
+    params = replace(TINY, optimizer=optimizer)
     valid, file = corpus(3, 60, 50), tmp_path / "checkpoint.pt"
     with pytest.raises(Killed):
-        train(corpus(), valid, TINY, checkpoint=file, on_epoch=stop)
+        train(corpus(), valid, params, checkpoint=file, on_epoch=stop)
     rows = []
-    resumed = train(corpus(), valid, TINY, checkpoint=file, on_epoch=rows.append)
-    straight = train(corpus(), valid, TINY)
+    resumed = train(corpus(), valid, params, checkpoint=file, on_epoch=rows.append)
+    straight = train(corpus(), valid, params)
     assert weights(resumed.last) == weights(straight.last)
     assert weights(resumed.best) == weights(straight.best)
     assert [row["epoch"] for row in rows] == [0, 1, 2, 3]
@@ -704,6 +707,7 @@ def test_patience_ends_a_run_that_gets_no_better():
     [
         {"carry": 1.0}, {"masked_frames": 9, "soften": 2}, {"meeting": 1.0},
         {"reverberation": 0.5, "breath": 0.03}, {"hidden": 120}, {"consonants": 6.0},
+        {"optimizer": "muon", "learning_rate": 0.012},
     ],
 )  # fmt: skip
 def test_it_learns_too_when_the_task_is_changed(changes):
@@ -713,11 +717,12 @@ def test_it_learns_too_when_the_task_is_changed(changes):
 
 
 def test_two_processes_train_the_network_that_one_trains(tmp_path):
-    """On the CPU, by torchrun: with nothing left to chance, only rounding differs."""
+    """On the CPU, by torchrun: with nothing left to chance, only rounding differs. (Muon makes weak
+    directions of a gradient as long as strong ones, and their rounding with them.)"""
     rows = [speech_like(f"c{n}", n, 80, "valid" if n < 2 else "train") for n in range(10)]
     write_feature_table(tmp_path / "t.parquet", rows)
     options = ["--features", tmp_path / "t.parquet", "--epochs", 2, "--batch", 4, "--frames", 60]
-    options += ["--teachers", 1, "--offline-teachers", 1]
+    options += ["--teachers", 1, "--offline-teachers", 1, "--optimizer", "adamw"]
     still = {"gain-db": 0, "tilt-db": 0, "band-db": 0, "dropout": 0, "noise-high-db": -60}
     options += [part for name, value in still.items() for part in (f"--{name}", value)]
     team = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2]
@@ -765,7 +770,7 @@ def test_no_clips_to_train_on_is_an_error():
         {"gain_db": -1.0}, {"noise_low_db": 20.0}, {"device": "tpu"}, {"carry": 1.5},
         {"masked_bands": -1}, {"patience": -1}, {"meeting": -0.5}, {"reverberation": 0.2},
         {"breath": 0.001}, {"teachers": -1}, {"offline_teachers": -1}, {"taught": 1.5},
-        {"teacher_hidden": 0},
+        {"teacher_hidden": 0}, {"optimizer": "sgd"},
     ],
 )  # fmt: skip
 def test_parameters_that_make_no_sense_are_refused(changes):

@@ -1,0 +1,62 @@
+"""The optimizer: Muon for the matrices of the GRU layers, AdamW for everything else.
+
+Muon (Jordan et al. 2024) makes every direction of a matrix's gradient equally long, so that the
+few strong ones do not drown the others. From people's recordings a network learns as much in 12
+epochs with it as in 30 with AdamW alone (docs/training.md). Its steps are made about as large as
+AdamW's are (Liu et al. 2025), so both parts take the same learning rate and weight decay.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+OPTIMIZERS = ("adamw", "muon")
+"""What `TrainParams.optimizer` may be: AdamW alone, or Muon and AdamW."""
+
+
+class Optimizer:
+    """What changes the weights of a network, with its state for a checkpoint."""
+
+    def __init__(
+        self, kind: str, model: nn.Module, learning_rate: float, weight_decay: float
+    ) -> None:
+        recurrent = [
+            weight
+            for layer in model.modules()
+            if kind == "muon" and isinstance(layer, nn.GRU)
+            for weight in layer.parameters()
+            if weight.ndim == 2
+        ]
+        taken = set(map(id, recurrent))
+        others = [weight for weight in model.parameters() if id(weight) not in taken]
+        settings = {"lr": learning_rate, "weight_decay": weight_decay}
+        self.parts: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(others, fused=others[0].is_cuda, **settings)
+        ]
+        if recurrent:
+            muon = torch.optim.Muon(recurrent, adjust_lr_fn="match_rms_adamw", **settings)
+            self.parts.append(muon)
+
+    def zero_grad(self) -> None:
+        """Forgets all gradients."""
+        for part in self.parts:
+            part.zero_grad(set_to_none=True)
+
+    def step(self, learning_rate: float) -> None:
+        """Changes the weights once, by their gradients."""
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = learning_rate
+            part.step()
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """The state of each part."""
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
+        """Goes on from there."""
+        for part, state in zip(self.parts, states, strict=True):
+            part.load_state_dict(state)
