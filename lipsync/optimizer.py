@@ -18,11 +18,13 @@ OPTIMIZERS = ("adamw", "muon")
 
 
 class Optimizer:
-    """What changes the weights of a network, with its state for a checkpoint."""
+    """What changes the weights of a network, with its state for a checkpoint.
 
-    def __init__(
-        self, kind: str, model: nn.Module, learning_rate: float, weight_decay: float
-    ) -> None:
+    kind: one of OPTIMIZERS. weight_decay: the share of each weight that a step takes
+    away, times its learning rate. The learning rate comes with each step.
+    """
+
+    def __init__(self, kind: str, model: nn.Module, weight_decay: float) -> None:
         recurrent = [
             weight
             for layer in model.modules()
@@ -32,12 +34,12 @@ class Optimizer:
         ]
         taken = set(map(id, recurrent))
         others = [weight for weight in model.parameters() if id(weight) not in taken]
-        settings = {"lr": learning_rate, "weight_decay": weight_decay}
-        self.parts: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(others, fused=others[0].is_cuda, **settings)
-        ]
+        adamw = torch.optim.AdamW(others, weight_decay=weight_decay, fused=others[0].is_cuda)
+        self.parts: list[torch.optim.Optimizer] = [adamw]
         if recurrent:
-            muon = torch.optim.Muon(recurrent, adjust_lr_fn="match_rms_adamw", **settings)
+            muon = torch.optim.Muon(
+                recurrent, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+            )
             self.parts.append(muon)
 
     def zero_grad(self) -> None:

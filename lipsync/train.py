@@ -889,9 +889,7 @@ class _Run:
         self.model = kind(params.dropout, params.hidden).to(frames.device)
         self.sampler = Stream(frames, params) if params.carry else Sampler(frames, params)
         fit_normalization(self.model, self.sampler, params)
-        self.optimizer = Optimizer(
-            params.optimizer, self.model, params.learning_rate, params.weight_decay
-        )
+        self.optimizer = Optimizer(params.optimizer, self.model, params.weight_decay)
         self.params = params
         self.identity = {**asdict(params), "network": kind.__name__, "data": data}
         self.history: list[dict[str, float]] = []

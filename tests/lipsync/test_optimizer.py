@@ -29,7 +29,7 @@ def weights(model: nn.Module) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("network", [CherryNet, OfflineNet])
 def test_every_weight_has_one_part_that_changes_it(kind, network):
     model = network(0.0, 8)
-    parts = Optimizer(kind, model, RATE, DECAY).parts
+    parts = Optimizer(kind, model, DECAY).parts
     held = [id(p) for part in parts for group in part.param_groups for p in group["params"]]
     assert sorted(held) == sorted(map(id, model.parameters()))
 
@@ -37,7 +37,7 @@ def test_every_weight_has_one_part_that_changes_it(kind, network):
 @pytest.mark.parametrize(("network", "matrices"), [(CherryNet, 4), (OfflineNet, 8)])
 def test_muon_takes_the_matrices_of_the_gru_layers_and_nothing_else(network, matrices):
     model = network(0.0, 8)
-    adamw, muon = Optimizer("muon", model, RATE, DECAY).parts
+    adamw, muon = Optimizer("muon", model, DECAY).parts
     (group,) = muon.param_groups
     assert len(group["params"]) == matrices
     assert {p.shape[0] for p in group["params"]} == {24}  # three gates of 8
@@ -52,7 +52,7 @@ def test_muon_moves_a_matrix_as_far_in_every_direction():
     strong = 100 * torch.outer(column, row)  # one direction drowns all others
     model.get_parameter(name).grad += strong
     before = weights(model)
-    Optimizer("muon", model, RATE, 0.0).step(RATE)
+    Optimizer("muon", model, 0.0).step(RATE)
     moved = torch.linalg.svdvals(weights(model)[name] - before[name])
     assert moved.max() < 4 * moved.min()
     drowned = torch.linalg.svdvals(model.get_parameter(name).grad)
@@ -65,7 +65,7 @@ def test_adamw_alone_is_torchs():
     model = with_gradients(CherryNet(0.0, 8))
     twin = with_gradients(copy.deepcopy(model))
     other = torch.optim.AdamW(twin.parameters(), lr=RATE, weight_decay=DECAY)
-    ours = Optimizer("adamw", model, 1.0, DECAY)
+    ours = Optimizer("adamw", model, DECAY)
     for _ in range(3):
         ours.step(RATE)
         other.step()
@@ -76,10 +76,10 @@ def test_adamw_alone_is_torchs():
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_it_goes_on_from_its_state(kind):
     model = with_gradients(CherryNet(0.0, 8))
-    first = Optimizer(kind, model, RATE, DECAY)
+    first = Optimizer(kind, model, DECAY)
     first.step(RATE)
     twin = copy.deepcopy(model)
-    second = Optimizer(kind, twin, RATE, DECAY)
+    second = Optimizer(kind, twin, DECAY)
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     for seed in (2, 3):
         for optimizer, network in ((first, model), (second, twin)):
@@ -91,5 +91,5 @@ def test_it_goes_on_from_its_state(kind):
 
 def test_no_gradient_is_left():
     model = with_gradients(CherryNet(0.0, 8))
-    Optimizer("muon", model, RATE, DECAY).zero_grad()
+    Optimizer("muon", model, DECAY).zero_grad()
     assert all(weight.grad is None for weight in model.parameters())
