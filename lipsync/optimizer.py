@@ -42,11 +42,6 @@ class Optimizer:
             )
             self.parts.append(muon)
 
-    def zero_grad(self) -> None:
-        """Forgets all gradients."""
-        for part in self.parts:
-            part.zero_grad(set_to_none=True)
-
     def step(self, learning_rate: float) -> None:
         """Changes the weights once, by their gradients."""
         for part in self.parts:

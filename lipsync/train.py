@@ -755,7 +755,7 @@ def _one_epoch(run: _Run, epoch: int, team: Team) -> dict[str, float]:
         loss = mean_loss(likely, target, weight, params.soften, thought, params.taught)
         if params.meeting or params.shaping:
             loss = loss + lip_loss(likely, target, params.meeting, params.shaping)
-        run.optimizer.zero_grad()
+        model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), params.clip_norm)
         run.optimizer.step(rate)

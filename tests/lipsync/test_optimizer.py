@@ -87,9 +87,3 @@ def test_it_goes_on_from_its_state(kind):
             optimizer.step(RATE)
     for one, two in zip(model.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=0, atol=0)
-
-
-def test_no_gradient_is_left():
-    model = with_gradients(CherryNet(0.0, 8))
-    Optimizer("muon", model, DECAY).zero_grad()
-    assert all(weight.grad is None for weight in model.parameters())

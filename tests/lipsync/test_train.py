@@ -716,13 +716,15 @@ def test_it_learns_too_when_the_task_is_changed(changes):
     assert trained.history[-1]["valid_accuracy"] > 0.75
 
 
-def test_two_processes_train_the_network_that_one_trains(tmp_path):
+@pytest.mark.parametrize(("optimizer", "rounding"), [("adamw", 1e-4), ("muon", 2e-3)])
+def test_two_processes_train_the_network_that_one_trains(optimizer, rounding, tmp_path):
     """On the CPU, by torchrun: with nothing left to chance, only rounding differs. (Muon makes weak
-    directions of a gradient as long as strong ones, and their rounding with them.)"""
+    directions of a gradient as long as strong ones, and their rounding with them; without the
+    mean over processes weights differ by 0.01.)"""
     rows = [speech_like(f"c{n}", n, 80, "valid" if n < 2 else "train") for n in range(10)]
     write_feature_table(tmp_path / "t.parquet", rows)
     options = ["--features", tmp_path / "t.parquet", "--epochs", 2, "--batch", 4, "--frames", 60]
-    options += ["--teachers", 1, "--offline-teachers", 1, "--optimizer", "adamw"]
+    options += ["--teachers", 1, "--offline-teachers", 1, "--optimizer", optimizer]
     still = {"gain-db": 0, "tilt-db": 0, "band-db": 0, "dropout": 0, "noise-high-db": -60}
     options += [part for name, value in still.items() for part in (f"--{name}", value)]
     team = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2]
@@ -742,7 +744,7 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path):
         torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("one", "two")
     )
     for name, weight in one.items():
-        torch.testing.assert_close(two[name], weight, atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(two[name], weight, atol=rounding, rtol=1e-3)
 
 
 def test_without_a_validation_split_the_last_epoch_is_the_best():
