@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from clips import BadInput, EngineFailed, EngineMissing
 from clips.files import MOST_BYTES
+from pipelines import queen_file
 from pipelines.corpora import Corpus
 from pipelines.download import checksum, unpack
 
@@ -32,9 +33,9 @@ TELEPHONE = ".g722"
 def fetch_packages(corpus: Corpus, target: Path) -> dict[str, str]:
     """Fetches the packages of a corpus and unpacks each into the new folder `target`/<package>.
 
-    Returns each package's file and checksum. Texts that are packed with gzip and telephone sound
-    are unpacked too. Raises EngineMissing where there is no apt-get, EngineFailed with what it
-    said, BadInput for a package that cannot be unpacked; then nothing is left.
+    Returns each package's file and checksum. Texts that are packed with gzip, telephone sound and
+    a game's lines are unpacked too. Raises EngineMissing where there is no apt-get, EngineFailed
+    with what it said, BadInput for a package that cannot be unpacked; then nothing is left.
     """
     temporary = target.with_name(f".{target.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -73,7 +74,10 @@ def _fetch(name: str, folder: Path) -> Path:
 
 
 def _decode(folder: Path) -> None:
-    """Unpacks texts, and makes FLAC of telephone sound."""
+    """Unpacks texts and what a game keeps in one file, and makes FLAC of telephone sound."""
+    for path in sorted(folder.rglob(f"*{queen_file.ENDING}")):
+        print(f"{path.name}: {queen_file.unpack_lines(path)} spoken lines", file=sys.stderr)
+        path.unlink()
     for path in sorted(folder.rglob("*.txt.gz")):
         try:
             with gzip.open(path) as file:
@@ -84,7 +88,9 @@ def _decode(folder: Path) -> None:
             raise BadInput(f"has more than {MOST_BYTES} bytes", where=path.name)
         path.with_suffix("").write_bytes(text)
     sounds = sorted(folder.rglob(f"*{TELEPHONE}"))
-    for at in tqdm(range(0, len(sounds), _AT_ONCE), desc="sound", file=sys.stderr):
+    for at in tqdm(
+        range(0, len(sounds), _AT_ONCE), desc="sound", file=sys.stderr, disable=not sounds
+    ):
         batch = sounds[at : at + _AT_ONCE]
         command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y"]
         for path in batch:
