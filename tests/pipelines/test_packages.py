@@ -17,6 +17,7 @@ from pipelines.corpora import read_corpus
 from pipelines.corpora_command import add_arguments, run
 from pipelines.packages import fetch_packages, unpack_package
 from pipelines.recordings import read_folder
+from tests.pipelines import test_queen_file
 
 CORPORA = Path(__file__).parents[2] / "datasets" / "corpora"
 PROMPTS = (
@@ -165,6 +166,23 @@ def test_the_texts_of_games_stamps_and_letters_are_read(tmp_path):
     assert (one.utt, one.speaker, one.text, one.language) == (
         "pt_BR-syllab-bao", "pt_BR", "BÃO", "pt",
     )  # fmt: skip
+
+
+@needs_dpkg
+def test_a_games_one_file_is_unpacked_into_recordings(prompts, tmp_path):
+    corpus = read_corpus(CORPORA / "amazon_queen.yaml")
+    (package,) = corpus.packages
+    files = {"usr/share/scummvm/flight-of-the-amazon-queen/queen.1c": test_queen_file.WHOLE}
+    build(prompts, package, files)
+    folder = tmp_path / "amazon_queen"
+    fetch_packages(corpus, folder)
+    rows = {row.utt: row for row in read_folder(folder, CORPORA)}
+    assert len(rows) == 13 and not any(row.fault for row in rows.values())
+    bob = rows["07001fp2"]
+    assert (bob.speaker, bob.text, bob.language) == ("Bob", "What do you want?", "en")
+    assert bob.audio.read_bytes() == test_queen_file.SOUND
+    assert bob.licence == "LicenseRef-Flight-of-the-Amazon-Queen" and "Passfield" in bob.attribution
+    assert not list(folder.rglob("*.1c"))
 
 
 def made(folder: Path) -> Path:
