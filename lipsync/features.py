@@ -84,12 +84,22 @@ def _mel_of(audio: np.ndarray, count: int) -> np.ndarray:
     parts = np.fft.rfft(frames * _HANN).view(np.float64)
     np.multiply(parts, parts, out=parts)
     power = parts[:, ::2] + parts[:, 1::2]
-    sides = np.add.reduceat(power[:, None] * _SIDES, _STARTS, axis=2)
-    bands = sides[:, 0, :BANDS] + sides[:, 1, 1:]
+    bands = _summed(power)
     np.maximum(bands, FLOOR, out=bands)
     np.log10(bands, out=bands)
     np.multiply(bands, 10.0, out=bands)
     return bands.astype(np.float32)
+
+
+def band_weights() -> np.ndarray:
+    """How much each frequency counts in each band: (201, 13), from 0 to 8000 Hz, 40 Hz apart."""
+    return _summed(np.eye(WINDOW // 2 + 1))
+
+
+def _summed(power: np.ndarray) -> np.ndarray:
+    """Power in each band (frames, 13) of power spectra (frames, 201)."""
+    sides = np.add.reduceat(power[:, None] * _SIDES, _STARTS, axis=2)
+    return sides[:, 0, :BANDS] + sides[:, 1, 1:]
 
 
 def deltas(bands: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What happens to recordings before a model hears them: loudness, noise, a room.
+"""What happens to recordings before a model hears them: loudness, noise, a room, a telephone.
 
 A condition has a name and changes a clip's sound, never its length, so the labels stay. All noise
 comes from hash(clip id, condition): every model hears the same.
@@ -20,12 +20,16 @@ AS_RECORDED = "as recorded"
 
 
 def conditions(
-    gains: Sequence[float] = (), noises: Sequence[float] = (), rooms: Sequence[float] = ()
+    gains: Sequence[float] = (),
+    noises: Sequence[float] = (),
+    rooms: Sequence[float] = (),
+    bands: Sequence[tuple[float, float]] = (),
 ) -> dict[str, Condition]:
     """The conditions by name, the untouched recording first.
 
     gains: dB; what gets louder than full scale is clipped, as a recorder does. noises: dB between
-    speech and noise. rooms: seconds in which the echo falls by 60 dB.
+    speech and noise. rooms: seconds in which the echo falls by 60 dB. bands: the lowest and
+    the highest frequency (Hz) that a telephone or a low sampling rate leaves.
     """
     found: dict[str, Condition] = {AS_RECORDED: lambda clip: clip.audio}
     for gain in gains:
@@ -34,7 +38,19 @@ def conditions(
         found[f"noise {noise:g} dB"] = lambda clip, noise=noise: _noisy(clip, noise)
     for room in rooms:
         found[f"room {room:g} s"] = lambda clip, room=room: _echoing(clip, room)
+    for low, high in bands:
+        found[f"{low:g}-{high:g} Hz"] = lambda clip, edges=(low, high): _narrow(clip.audio, edges)
     return found
+
+
+def _narrow(audio: np.ndarray, edges: tuple[float, float]) -> np.ndarray:
+    """What lies between the edges, where 6 dB are lost: Butterworth filters of order 8, forwards
+    and backwards, so that nothing moves."""
+    low, high = edges
+    size = 2 * len(audio)  # the end must not ring in the beginning
+    hertz = np.maximum(np.fft.rfftfreq(size, 1 / RATE), 1.0)
+    gain = 1 / ((1 + (low / hertz) ** 16) * (1 + (hertz / high) ** 16))
+    return np.fft.irfft(np.fft.rfft(audio, size) * gain, size)[: len(audio)].astype(np.float32)
 
 
 def _louder(audio: np.ndarray, gain: float) -> np.ndarray:

@@ -52,13 +52,15 @@ class EvaluateParams:
     """The `evaluate` block of params.yaml.
 
     truth: folders of hand-labelled speech, besides those of `make repro TRUTH=…`.
-    gains, noises, rooms: what hand-labelled speech is measured in too, see pipelines.conditions.
+    gains, noises, rooms, bands: what hand-labelled speech is measured in too, see
+    pipelines.conditions.
     """
 
     truth: tuple[str, ...]
     gains: tuple[float, ...] = ()
     noises: tuple[float, ...] = ()
     rooms: tuple[float, ...] = ()
+    bands: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def run() -> None:
         counts = tallies[f"{name} on held-out clips"] = measure_held_out(model, held_out)
         metrics["held_out"][name] = counts.figures()
     named = {Path(folder).resolve(): None for folder in params.truth}
-    under = conditions(params.gains, params.noises, params.rooms)
+    under = conditions(params.gains, params.noises, params.rooms, params.bands)
     folders = list(dict.fromkeys([*named, *folders_in(TRUTH)]))
     for folder, title in zip(folders, titles(folders), strict=True):
         clips = read_truth(folder, inventory, mouths.rules)

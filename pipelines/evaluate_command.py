@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         print("visemill: there is no hand-labelled speech: give --truth FOLDER", file=sys.stderr)
         return 1
     files = args.model or [usual_model(), *filter(None, [rival_model()])]
-    under = conditions(params.gains, params.noises, params.rooms)
+    under = conditions(params.gains, params.noises, params.rooms, params.bands)
     measures: dict[str, tuple[Measure, Mapping[str, Condition]]] = {}
     for title, path in zip(titles(files), files, strict=True):
         model = Model.load(path)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.signal import butter, sosfilt
 from torch.nn import functional
 
 from clips.arpabet import VOWELS
@@ -45,6 +46,7 @@ from lipsync.train import (
     lip_loss,
     main,
     mean_loss,
+    narrowing,
     network_input,
     opinions_of,
     power,
@@ -418,6 +420,33 @@ def test_breath_goes_with_the_voice_and_stays_below_what_was_asked():
     level = heard[:, 10:, [0, 1, 2, 8, 9]].mean((1, 2))
     assert -47 < level.min() < -42 and -23 < level.max() < -18
     assert (heard[:, :10] < -75).all(), "no voice, no breath"
+
+
+def test_narrowing_leaves_a_band_and_takes_what_lies_beyond_its_edges():
+    gains = narrowing(4000, 0.25, torch.Generator().manual_seed(0), CPU)
+    assert gains.shape == (4000, 1, 13)
+    narrow = gains[(gains != 1).any(2)[:, 0], 0]
+    assert 0.22 < len(narrow) / 4000 < 0.28
+    db = 10 * narrow.log10()
+    assert (db <= 0).all() and (db[:, 5] > -2).all(), "1.4 kHz is always heard"
+    assert db[:, 0].min() < -25 and db[:, 0].max() > -1.5
+    assert db[:, 12].min() < -60 and db[:, 12].max() > -3
+    assert (db[:, 6:].diff(dim=1) <= 1e-4).all(), "it falls towards the top"
+
+
+def test_a_narrow_band_is_heard_as_a_filtered_sound_is():
+    rng = np.random.default_rng(0)
+    noise = (0.1 * rng.standard_normal(64_000)).astype(np.float32)
+    telephone = butter(16, (300.0, 3400.0), "bandpass", fs=16_000, output="sos")
+    lost = (features(sosfilt(telephone, noise)) - features(noise))[20:, :13].mean(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lipsync.train.LOWER_HZ", (300.0, 300.0))
+        patch.setattr("lipsync.train.UPPER_HZ", (3400.0, 3400.0))
+        patch.setattr("lipsync.train.FALL_DB", (96.0, 96.0))
+        (gains,) = 10 * narrowing(1, 1.0, torch.Generator(), CPU)[0].log10()
+    np.testing.assert_allclose(gains[1:10], lost[1:10], atol=1.0)
+    np.testing.assert_allclose(gains[[0, 10]], lost[[0, 10]], atol=10.0)  # steep there
+    assert lost[12] < -45 and gains[12] < -45
 
 
 def test_consonants_of_a_class_change_alike_and_nothing_else_does():

@@ -20,8 +20,9 @@ def decibels(audio: np.ndarray) -> float:
 
 
 def test_every_condition_keeps_the_length_and_the_first_is_the_recording(clip):
-    under = conditions((-6.0, 12.0), (10.0,), (0.4,))
-    assert list(under) == [AS_RECORDED, "-6 dB", "+12 dB", "noise 10 dB", "room 0.4 s"]
+    under = conditions((-6.0, 12.0), (10.0,), (0.4,), ((300.0, 3400.0),))
+    names = [AS_RECORDED, "-6 dB", "+12 dB", "noise 10 dB", "room 0.4 s", "300-3400 Hz"]
+    assert list(under) == names
     assert under[AS_RECORDED](clip) is clip.audio
     for condition in under.values():
         assert condition(clip).shape == clip.audio.shape
@@ -52,3 +53,17 @@ def test_a_room_starts_with_the_direct_sound_and_rings_on(clip):
     assert np.abs(rung[:1000]).max() < 1e-6
     early, late = decibels(rung[1001:2001]), decibels(rung[1001 + 3200 : 2001 + 3200])
     assert early - late == pytest.approx(30, abs=3), "60 dB in 0.4 s is 30 dB in 0.2 s"
+
+
+def test_a_telephone_keeps_what_lies_between_its_edges(clip):
+    telephone = conditions(bands=[(300.0, 3400.0)])["300-3400 Hz"]
+    time = np.arange(16000) / 16000
+    for hertz, lost in ((1000, 0), (3400, 6), (300, 6), (6800, 96), (150, 96)):
+        tone = (0.5 * np.sin(2 * np.pi * hertz * time)).astype(np.float32)
+        heard = telephone(clip.with_(audio=tone))
+        middle = slice(4000, 12000)
+        fall = decibels(tone[middle]) - decibels(heard[middle])
+        assert fall == pytest.approx(lost, abs=0.2) if lost < 90 else fall > 80
+    pulse = np.zeros(16000, np.float32)
+    pulse[8000] = 1.0
+    assert np.abs(telephone(clip.with_(audio=pulse))).argmax() == 8000, "nothing moves"
