@@ -2,11 +2,12 @@
 
 The game's authors gave it away with its speech: 4.5 hours of English by actors, each line an MP3.
 The texts stand in the same file, in the scripts of its dialogues and scenes. How the file is built
-was found in the free interpreter of the game (ScummVM, engines/queen) and checked on the file: all
-of its 374 scripts are read to their ends. All numbers are big-endian.
+was found in the free interpreter of the game (ScummVM, engines/queen) and tried on the file itself:
+its 374 scripts are read without a fault, and 6,570 of its 6,745 sounds get a text (`visemill
+corpora get amazon_queen`). All numbers are big-endian.
 
-table       at 13: the number of entries; from 15, for each: name (12), bundle (1), offset, size
-            (4 each)
+table       at 12: how sounds are packed, 1 for MP3; at 13: the number of entries; from 15, for
+            each: name (12), bundle (1), offset, size (4 each)
 NAME.SB     a sound, MP3
 NAME.DOG    a dialogue of the player's figure, Joe, with a person (`_dialogue`)
 NAME.CUT    a scene, whose sentences follow each other (`_scene`)
@@ -34,6 +35,7 @@ TABLE = "lines.tsv"
 
 _ENTRY = struct.Struct(">12sBII")
 _MOST_ENTRIES = 20_000
+_MP3 = 1
 _HEADER = 20  # bytes before a script
 _JOE = "Joe"
 _GESTURE = re.compile(r"\*(?:XY.{11}|..?|$)", re.DOTALL)
@@ -63,14 +65,14 @@ def unpack_lines(path: Path) -> int:
     folder = path.with_suffix("")
     folder.mkdir()
     rows = ["utt\tspeaker\ttext\n"]
-    for line in read_lines(path):
+    for line in spoken_lines(path):
         (folder / f"{line.utt}.mp3").write_bytes(line.sound)
         rows.append(f"{line.utt}\t{line.speaker}\t{line.text}\n")
     (folder / TABLE).write_text("".join(rows), encoding="utf-8")
     return len(rows) - 1
 
 
-def read_lines(path: Path) -> Iterator[Line]:
+def spoken_lines(path: Path) -> Iterator[Line]:
     """The spoken lines that have a text, in the order of their names. What is only a sigh or a
     sneeze is left out, and so is a sound that two scripts name. Raises BadInput as `unpack_lines`
     does."""
@@ -110,6 +112,8 @@ def _entries(data: bytes) -> Iterator[tuple[str, bytes]]:
     count = struct.unpack_from(">H", data, 13)[0] if data[:4] == b"QTBL" else 0
     if not 0 < count < _MOST_ENTRIES:
         raise ValueError("there is no table of its contents")
+    if data[12] != _MP3:
+        raise ValueError("its sounds are not MP3")
     for at in range(count):
         name, _, start, size = _ENTRY.unpack_from(data, 15 + at * _ENTRY.size)
         if start + size > len(data):

@@ -434,6 +434,16 @@ def test_narrowing_leaves_a_band_and_takes_what_lies_beyond_its_edges():
     assert (db[:, 6:].diff(dim=1) <= 1e-4).all(), "it falls towards the top"
 
 
+def test_a_narrow_band_is_taken_from_every_frame_of_its_sequences_and_no_other():
+    plain = replace(TINY, gain_db=0, tilt_db=0, band_db=0, noise_low_db=-90.0, noise_high_db=-90.0)
+    mel = torch.zeros(400, 6, 13)
+    heard = augment(mel, replace(plain, narrow=0.5), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(heard, heard[:, :1].expand_as(heard))
+    untouched = (heard.abs() < 1e-4).all(2)[:, 0]
+    assert 160 < untouched.sum() < 240
+    assert heard[~untouched][..., 12].median() < -6
+
+
 def test_a_narrow_band_is_heard_as_a_filtered_sound_is():
     rng = np.random.default_rng(0)
     noise = (0.1 * rng.standard_normal(64_000)).astype(np.float32)

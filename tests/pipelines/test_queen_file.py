@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clips import BadInput, VisemillError
-from pipelines.queen_file import ENDING, TABLE, read_lines, unpack_lines
+from pipelines.queen_file import ENDING, TABLE, spoken_lines, unpack_lines
 
 
 def number(*values: int) -> bytes:
@@ -120,7 +120,7 @@ def write(folder, data: bytes):
 
 def test_each_sound_gets_its_text_and_speaker(tmp_path):
     path = write(tmp_path, WHOLE)
-    found = {line.utt: (line.speaker, line.text) for line in read_lines(path)}
+    found = {line.utt: (line.speaker, line.text) for line in spoken_lines(path)}
     assert found == {
         "070006j1": ("Joe", "Hello"),
         "070006j2": ("Joe", "there, Bob!"),
@@ -159,19 +159,20 @@ def test_they_become_sounds_and_a_table(tmp_path):
         ("no entries", WHOLE[:13] + b"\0\0" + WHOLE[15:]),
         ("a name that leads out", WHOLE.replace(b"PICTURE.PCX", b"../../etc/p", 1)),
         ("a name that is no text", WHOLE.replace(b"PICTURE.PCX", b"PICT\xffRE.PCX", 1)),
+        ("sounds of another kind", WHOLE[:12] + b"\2" + WHOLE[13:]),
         ("no verbs", WHOLE.replace(b"\r\nopen\r\n", b"\r\nseal\r\n")),
     ],
 )
 def test_what_is_no_such_file_is_refused_by_name(tmp_path, name, data):
     with pytest.raises(BadInput, match=r"queen\.1c.*flight-of-the-amazon-queen"):
-        list(read_lines(write(tmp_path, data)))
+        list(spoken_lines(write(tmp_path, data)))
 
 
 @given(st.integers(0, len(WHOLE) - 1), st.binary(min_size=1, max_size=4))
 def test_a_damaged_file_is_read_or_refused(tmp_path_factory, at, noise):
     path = write(tmp_path_factory.mktemp("queen"), WHOLE[:at] + noise + WHOLE[at + len(noise) :])
     try:
-        for line in read_lines(path):
+        for line in spoken_lines(path):
             assert "/" not in line.utt and line.text.strip()
     except VisemillError as error:
         assert "queen.1c" in str(error)
