@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import soxr
 import yaml
 
 from clips import RATE, SILENCE, Clip, EngineFailed, Segment
+from synth.assimilation import assimilated
 from synth.corrections import (
     FRICATIVES,
     VOICED_STOPS,
@@ -39,6 +40,9 @@ RATES = (80, 250)
 """Words per minute, drawn on a logarithmic scale: 6 to 16 phones/s, as people speak who read slowly
 in a foreign language, and those who read fluently (docs/voices.md)."""
 
+ASSIMILATED = 0.6
+"""The share of German clips whose -en is said as people mostly say it (synth/assimilation.py)."""
+
 _VOLUME = 50  # of 200; at 70 the loudest children reach full scale inside the library
 _FASTEST = {"rate": 449, "volume": _VOLUME, "pitch": 50, "range": 50, "wordgap": 0}
 """For sound that nobody hears; at 450 words/min the library would shorten it by other means."""
@@ -50,7 +54,8 @@ _LIBRARY = EspeakLibrary()
 class EspeakParams:
     """rate: words/min. pitch, range: espeak's own 0..99. wordgap: units of 10 ms at normal speed.
 
-    lead, trail: samples of digital silence (zeros) around the speech, 16 kHz.
+    lead, trail: samples of digital silence (zeros) around the speech, 16 kHz. assimilated: whether
+    German -en is said as in synth/assimilation.py.
     """
 
     rate: int
@@ -59,6 +64,7 @@ class EspeakParams:
     wordgap: int
     lead: int
     trail: int
+    assimilated: bool = False
 
 
 class Espeak(Engine):
@@ -109,7 +115,9 @@ class Espeak(Engine):
         spread = int(rng.integers(20, 81))
         wordgap = int(rng.choice([0, 0, 0, 1, 2, 4]))
         lead, trail = draw_silences(rng)
-        return EspeakParams(rate, pitch, spread, wordgap, lead, trail)
+        german = base_language(voice.language) == "de"
+        casual = german and bool(rng.random() < ASSIMILATED)
+        return EspeakParams(rate, pitch, spread, wordgap, lead, trail, casual)
 
     def speak(self, prompt: Prompt, voice: Voice, params: EspeakParams, clip_id: str) -> Clip:
         return self.speak_native(prompt, voice, params, clip_id)[0]
@@ -123,8 +131,11 @@ class Espeak(Engine):
         text = clean_text(prompt.text, prompt.language)
         accent, _, speaker = voice.name.partition("+")
         person = person_of(speaker)
+        said = text
+        if params.assimilated:
+            said = assimilated(text, lambda word: _spelled(word, _file_of(accent)))
         samples, events = _LIBRARY.synthesize(
-            text,
+            said,
             _file_of(accent if person else voice.name),
             {
                 "rate": params.rate,
@@ -157,7 +168,7 @@ class Espeak(Engine):
             text=text,
             audio=audio,
             phones=phones,
-            words=_words(phones, [-1 if s is None else s.position for s in sources], text),
+            words=_words(phones, [-1 if s is None else s.position for s in sources], said, text),
             ipa=tuple("" if s is None else s.ipa for s in sources),
         )
         return clip, _native(samples, shift, len(clip))
@@ -172,7 +183,7 @@ class Espeak(Engine):
         samples, events = _LIBRARY.synthesize(text, _file_of(voice), _FASTEST)
         length = round(len(samples) * RATE / NATIVE_RATE)
         sounds = [s for s in _sounds(events, length, voice) if s.segment.label != SILENCE]
-        words = _words([s.segment for s in sounds], [s.position for s in sounds], text)
+        words = _words([s.segment for s in sounds], [s.position for s in sounds], text, text)
         return [
             (
                 word.label,
@@ -245,12 +256,18 @@ def _sounds(events: list[Event], length: int, language: str) -> list[_Sound]:
     return sounds
 
 
-def _words(phones: Sequence[Segment], positions: Sequence[int], text: str) -> tuple[Segment, ...]:
+def _words(
+    phones: Sequence[Segment], positions: Sequence[int], said: str, text: str
+) -> tuple[Segment, ...]:
     """The words of the text with the time of their phones; positions: as in _Sound, per phone.
 
-    A word whose phones espeak counts to its neighbour ("of the") is written with it.
+    said: the text as espeak was given it, of as many words. A word whose phones espeak counts to
+    its neighbour ("of the") is written with it.
     """
-    tokens = [match for match in re.finditer(r"\S+", text) if re.search(r"\w", match.group())]
+    tokens, written = (
+        [match for match in re.finditer(r"\S+", of) if re.search(r"\w", match.group())]
+        for of in (said, text)
+    )
     spans: list[tuple[int, int, int]] = []  # number of the token, start, end
     for phone, position in zip(phones, positions):
         if position < 0:
@@ -265,7 +282,7 @@ def _words(phones: Sequence[Segment], positions: Sequence[int], text: str) -> tu
     for place, (number, start, end) in enumerate(spans):
         until = spans[place + 1][0] if place + 1 < len(spans) else len(tokens)
         first = number if place else 0
-        label = " ".join(token.group().strip("\"'.,;:!?¿¡()-/") for token in tokens[first:until])
+        label = " ".join(token.group().strip("\"'.,;:!?¿¡()-/") for token in written[first:until])
         words.append(Segment(label, start, end))
     return tuple(words)
 
@@ -287,6 +304,11 @@ def _version() -> str | None:
 @cache
 def _read_voices() -> dict:
     return yaml.safe_load(_VOICES.read_text("utf-8"))
+
+
+@lru_cache(4096)
+def _spelled(word: str, file: str) -> str:
+    return _LIBRARY.spelled_phonemes(word, file)
 
 
 def _file_of(voice: str) -> str:

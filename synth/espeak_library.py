@@ -33,7 +33,7 @@ INSTALL = "pip install espeakng-loader"
 
 # Numbers from espeak-ng's public header, speak_lib.h.
 _SYNCHRONOUS, _PHONEME_EVENTS_IN_IPA = 2, 1 | 2
-_UTF8, _END_PAUSE = 1, 0x1000
+_UTF8, _PHONEMES, _END_PAUSE = 1, 0x100, 0x1000
 _WORD, _PHONEME = 1, 7
 _IPA_WITH_SEPARATOR = 0x02 | ord("_") << 8
 
@@ -96,6 +96,7 @@ class EspeakLibrary:
     ) -> tuple[np.ndarray, list[Event]]:
         """Samples (int16, mono, NATIVE_RATE) and phoneme events in order.
 
+        text: what stands in [[ ]] is named in the library's own letters (see `spelled_phonemes`).
         voice: an accent's file, such as "gmw/en-US", or that and a variant of the library's own:
         "gmw/en-US+f2". person: instead of a variant, the lines of a voice file that describe one.
         Raises EngineFailed, EngineMissing.
@@ -107,7 +108,8 @@ class EspeakLibrary:
             for name, number in PARAMETERS.items():
                 library.espeak_SetParameter(number, int(parameters[name]), 0)
             self._samples, self._events = [], []
-            status = library.espeak_Synth(data, len(data), 0, 1, 0, _UTF8 | _END_PAUSE, None, None)
+            flags = _UTF8 | _PHONEMES | _END_PAUSE
+            status = library.espeak_Synth(data, len(data), 0, 1, 0, flags, None, None)
             samples, events = b"".join(self._samples), self._events
         if status != 0 or not samples:
             raise EngineFailed(
@@ -122,18 +124,28 @@ class EspeakLibrary:
 
         The library starts afresh (0.7 ms): what it said before changes some pronunciations.
         """
+        spelled = self._translate(text, voice, _IPA_WITH_SEPARATOR)
+        return [name for name in spelled.replace(" ", "_").split("_") if name]
+
+    def spelled_phonemes(self, text: str, voice: str) -> str:
+        """The phonemes of a text in the library's own letters, as they may be written in [[ ]].
+
+        >>> EspeakLibrary().spelled_phonemes("haben", "gmw/de")
+        "h'A:b@n"
+        """
+        return self._translate(text, voice, 0)
+
+    def _translate(self, text: str, voice: str, form: int) -> str:
         data = ctypes.create_string_buffer(text.encode())
         place = c_void_p(ctypes.addressof(data))
-        names: list[str] = []
+        clauses: list[str] = []
         with self._lock:
             library = self._load()
             self._set_voice(library, voice)
             while place.value:
-                clause = library.espeak_TextToPhonemes(
-                    ctypes.byref(place), _UTF8, _IPA_WITH_SEPARATOR
-                )
-                names += (clause or b"").decode("utf-8", "replace").replace(" ", "_").split("_")
-        return [name for name in names if name]
+                clause = library.espeak_TextToPhonemes(ctypes.byref(place), _UTF8, form)
+                clauses.append((clause or b"").decode("utf-8", "replace"))
+        return " ".join(clauses)
 
     def _set_voice(self, library: ctypes.CDLL, voice: str, person: str = "") -> None:
         if "+" in voice:
