@@ -1,10 +1,10 @@
-"""German -en as people say it: no vowel after a stop or nasal, and a nasal at the place of that sound.
+"""German -en as people say it: no vowel after stops and nasals, and a nasal where that sound is.
 
-espeak-ng says every vowel that is written. People say *haben* [haːbm], with lips that close once for
-both consonants and a [b] of a few hundredths of a second that opens into the nose; a network that
-never heard it takes it for a [v]. (Kohler, Einführung in die Phonetik des Deutschen, 1995. In the
-hand labels of Emo-DB's first five speakers [b] stands before [m] 94 times, and before a vowel and
-[n] not once.)
+espeak-ng says every vowel that is written. People say *haben* [haːbm], with lips that close once
+for both consonants and a [b] of a few hundredths of a second that opens into the nose; a network
+that never heard it takes it for a [v]. (Kohler, Einführung in die Phonetik des Deutschen, 1995. In
+the hand labels of Emo-DB's first five speakers [b] stands before [m] 94 times, and before a vowel
+and [n] not once.)
 """
 
 from __future__ import annotations
