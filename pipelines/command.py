@@ -14,6 +14,7 @@ VERBS = {
     "lipsync": ("lipsync.command", "mouth cues for recordings"),
     "voices": ("pipelines.voices", "the synthetic speakers beside people, as a picture"),
     "corpora": ("pipelines.corpora_command", "known corpora: list them, get one"),
+    "narrate": ("pipelines.narrate_command", "recordings that a speech program of yours makes"),
     "timing": ("pipelines.timing", "whether engines' phone times are true, as a table"),
     "evaluate": ("pipelines.evaluate_command", "models on people's speech: noise, rooms, loudness"),
     "audition": ("pipelines.audition_command", "a clip and what augmentation makes of it"),
