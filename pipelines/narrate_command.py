@@ -136,9 +136,8 @@ def run(args: argparse.Namespace) -> int:
         "licence": args.licence,
         "attribution": args.attribution,
         "language": args.language,
-        "made_by": args.command,
     }
-    _open_folder(args.to, about)
+    _open_folder(args.to, about, args.command)
     takes = list(_takes(source, args.language, args.takes))
     if not takes:
         raise BadInput("holds no text", where=str(source), remedy="write a text in each line")
@@ -191,10 +190,11 @@ def _texts(source: Path, language: str) -> Iterable[str]:
     return texts
 
 
-def _open_folder(folder: Path, about: dict[str, str]) -> None:
+def _open_folder(folder: Path, about: dict[str, str], command: str) -> None:
     """Makes the folder, or goes on in one that this command began. Raises BadInput."""
     descriptor = folder / "corpus.yaml"
     text = yaml.safe_dump(about, allow_unicode=True, sort_keys=False)
+    text += f"# spoken by: {' '.join(command.splitlines())}\n"
     if descriptor.exists():
         if descriptor.read_text("utf-8") != text:
             raise BadInput(
