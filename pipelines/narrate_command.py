@@ -37,6 +37,7 @@ from synth.text import clean_text
 SENTENCES = Path(__file__).parents[1] / "datasets" / "prompts" / "sentences"
 _RANGE = re.compile(r"\{(-?\d+)\.\.(-?\d+)\}")
 _SECONDS = 120.0  # for one text; neural voices on a CPU may need a while
+_HOPELESS = 5  # so many failures at the start, and the others are not tried
 _COLUMNS = ("utt", "speaker", "audio", "text")
 
 
@@ -141,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
     takes = list(_takes(source, args.language, args.takes))
     if not takes:
         raise BadInput("holds no text", where=str(source), remedy="write a text in each line")
-    rows, seconds = [], 0.0
+    rows, seconds, failed = [], 0.0, 0
     for take, text in tqdm(takes, desc="narrate", unit="take", file=sys.stderr):
         wav = args.to / "audio" / f"{take}.wav"
         try:
@@ -151,12 +152,17 @@ def run(args: argparse.Namespace) -> int:
             raise
         except VisemillError as error:
             print(f"  left out: {error}", file=sys.stderr)
+            failed += 1
+            if not rows and failed == _HOPELESS:
+                break
             continue
         seconds += soundfile.info(wav).duration
         rows.append((take, args.speaker or args.to.resolve().name, f"audio/{wav.name}", text))
     if not rows:
         raise EngineFailed(
-            "not one text was spoken", where=args.command, remedy="run the command by hand once"
+            f"none of {failed} texts was spoken",
+            where=f"command {args.command!r}",
+            remedy="run it by hand once",
         )
     with replacing(args.to / "manifest.tsv") as temporary:
         lines = ["\t".join(row) for row in (_COLUMNS, *rows)]

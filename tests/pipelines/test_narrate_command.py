@@ -104,8 +104,10 @@ def test_what_fails_is_named_and_the_rest_is_spoken(line, tmp_path, capsys):
 
 
 def test_nothing_spoken_is_an_error(line, tmp_path, capsys):
-    assert narrate(line, tmp_path / "hums", texts="Heute fail.\n", tmp_path=tmp_path) == 1
-    assert "not one text was spoken" in capsys.readouterr().err
+    texts = "Heute fail.\n"
+    assert narrate(line, tmp_path / "hums", "--takes", "9", texts=texts, tmp_path=tmp_path) == 1
+    assert "none of 5 texts was spoken" in capsys.readouterr().err
+    assert len(calls_of(tmp_path)) == 5
     assert narrate(line, tmp_path / "hums", texts="\n", tmp_path=tmp_path) == 1
     assert "holds no text" in capsys.readouterr().err
 
