@@ -43,8 +43,9 @@ _COLUMNS = ("utt", "speaker", "audio", "text")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A command line with {text}, {wav} and perhaps ranges such as {80..120}: a whole number of
-    such a range is drawn for each take. No shell reads it."""
+    """A command line with {wav}, perhaps {text}, and ranges such as {80..120}: a whole number of
+    such a range is drawn for each take. Without {text}, the program reads it from its standard
+    input. No shell reads the line."""
 
     line: str
 
@@ -57,9 +58,10 @@ class Program:
             parts, wrong = [], f"has quotes that do not close ({error})"
         if not wrong and not parts:
             wrong = "is empty"
-        for name in ("{text}", "{wav}"):
-            if not wrong and not any(name in part for part in parts[1:]):
-                wrong = f"does not say where {name} goes"
+        if not wrong and not any("{wav}" in part for part in parts[1:]):
+            wrong = "does not say where {wav} goes"
+        if not wrong and "{text}" in parts[0]:
+            wrong = "has a text for a program"
         if not wrong and any(int(low) > int(high) for low, high in _RANGE.findall(self.line)):
             wrong = "has a range whose end is below its start"
         if wrong:
@@ -85,9 +87,8 @@ class Program:
         part = wav.with_name(f".{wav.stem}.part.wav")
         command = self.arguments(text, part.absolute(), take, seed)
         try:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS
-            )
+            told = b"" if "{text}" in self.line else f"{text}\n".encode()
+            done = subprocess.run(command, input=told, capture_output=True, timeout=_SECONDS)
             if done.returncode:
                 said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
                 raise _failed(text, f"status {done.returncode}: {said[-200:]}")
@@ -109,8 +110,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `visemill narrate`."""
     parser.add_argument(
         "command",
-        help="as on the command line, with {text}, {wav} and perhaps {80..120}, a number drawn"
-        " for each take; in quotes",
+        help="as on the command line, with {wav}, {text} if it does not read its standard input,"
+        " and perhaps {80..120}, a number drawn for each take; in quotes",
     )
     parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="new recordings")
     parser.add_argument("--language", required=True, help="such as de")

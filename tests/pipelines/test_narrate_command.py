@@ -119,14 +119,25 @@ def test_no_text_is_a_command(tmp_path):
     assert found == ["say", "--to", "/o.wav", f"<{text}>", text]
 
 
+def test_a_program_may_read_the_text_from_its_standard_input(tmp_path):
+    code = (
+        "import sys, shutil\n"
+        "assert sys.stdin.buffer.read().decode() == 'Äh.\\n'\n"
+        "shutil.copyfile(*sys.argv[1:])"
+    )
+    soundfile.write(tmp_path / "a.wav", np.ones(800), 8000)
+    line = shlex.join([sys.executable, "-c", code, str(tmp_path / "a.wav"), "{wav}"])
+    Program(line).speak("Äh.", tmp_path / "b.wav", "t", 1)
+    assert soundfile.info(tmp_path / "b.wav").frames == 800
+
+
 @pytest.mark.parametrize(
     "line, wrong",
     [
         ("", "is empty"),
         ("say 'x", "quotes that do not close"),
-        ("say {wav}", "{text}"),
         ("say {text}", "{wav}"),
-        ("{text} {wav}", "{text}"),  # never the program itself
+        ("{text} {wav}", "a text for a program"),
         ("say {text} {wav} {9..3}", "end is below its start"),
     ],
 )
