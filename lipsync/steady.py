@@ -9,10 +9,10 @@ when they are not closed: what an eye misses first comes first.
 
 The prices were chosen for a network of lipsync/weights on speech that it had not heard, with phones
 from the aligner: English (VCTK, LJ Speech, LibriVox and others) and Czech and Dutch actors (Fish
-Fillets). There the network of now changes 8.6 and 9.5 times a second of speech, with a lip score of
-0.89 and 0.79 instead of 0.92 and 0.85 (`benchmarks/aligned_speech.py`). On EMU and Emo-DB it
-changes 8.7 and 10.0 times instead of 18.5 and 22.6, with a lip score of 0.88 and 0.83 instead of
-0.89 and 0.89 (`visemill evaluate --truth … --filter`). The labels' own tracks change 13 times, so
+Fillets). There the network of now changes 8.8 and 9.5 times a second of speech, with a lip score of
+0.88 and 0.80 instead of 0.92 and 0.85 (`benchmarks/aligned_speech.py`). On EMU and Emo-DB it
+changes 8.0 and 10.1 times instead of 19.1 and 22.8, with a lip score of 0.89 and 0.83 instead of
+0.95 and 0.88 (`visemill evaluate --truth … --filter`). The labels' own tracks change 13 times, so
 fewer changes cost shapes of the tongue: an S that is sure is shown from 140 ms on. A closure of 50
 ms that the network is sure of is shown wherever it lies, one of 20 ms only beside F.
 """
