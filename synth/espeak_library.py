@@ -128,11 +128,8 @@ class EspeakLibrary:
         return [name for name in spelled.replace(" ", "_").split("_") if name]
 
     def spelled_phonemes(self, text: str, voice: str) -> str:
-        """The phonemes of a text in the library's own letters, as they may be written in [[ ]].
-
-        >>> EspeakLibrary().spelled_phonemes("haben", "gmw/de")
-        "h'A:b@n"
-        """
+        """The phonemes of a text in the library's own letters, as they may be written in [[ ]]:
+        h'A:b@n for "haben" in German."""
         return self._translate(text, voice, 0)
 
     def _translate(self, text: str, voice: str, form: int) -> str:

@@ -12,15 +12,13 @@ from hypothesis import strategies as st
 from clips import BadText, draw_stream
 from synth import Prompt, clean_text, find_engine
 from synth.assimilation import assimilated
-from synth.espeak import ASSIMILATED, EspeakParams
-from synth.espeak_library import EspeakLibrary
+from synth.espeak import _LIBRARY, ASSIMILATED, EspeakParams
 
 ENGINE = find_engine("espeak")
-LIBRARY = EspeakLibrary()
 
 
 def spelled(word: str) -> str:
-    return LIBRARY.spelled_phonemes(word, "gmw/de")
+    return _LIBRARY.spelled_phonemes(word, "gmw/de")
 
 
 def speak(text: str, *, assimilated: bool, voice_name: str = "de+m3"):
